@@ -139,7 +139,7 @@ def test_hashes_are_of_the_content(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_json({"a": 1, "b": [2]}) == sha256_json({"b": [2], "a": 1})
-    assert len({sha256_json(one) for one in ({"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1})}) == 4
+    assert len({sha256_json(value) for value in ({"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1})}) == 4
 
 
 def killed(code: str, *arguments: object, at: str = "") -> None:

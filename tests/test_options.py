@@ -124,7 +124,7 @@ def test_the_card_knows_the_groups():
     assert {option.name: option.group for option in card.options if option.group} == groups(Distil)
     own = [option.name for option in card.options if not option.group]
     assert own == [name for name in Distil.__annotations__ if name in {field.name for field in fields(Distil)}]
-    assert len(own) == 17
+    assert len(own) == 14
 
 
 @pytest.mark.parametrize("name", sorted(catalog.TECHNIQUES))

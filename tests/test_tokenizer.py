@@ -19,7 +19,7 @@ TEXTS = (*tiny_texts(60, seed=3)[0], "", "rain")
 @pytest.mark.parametrize("max_tokens", [2, 3, 8, 12, 40])
 def test_texts_that_are_cut_are_counted(max_tokens: int, tmp_path: Path) -> None:
     path = tiny_tokenizer(tmp_path)
-    whole = [len(one.ids) for one in RustTokenizer.from_file(str(path)).encode_batch(list(TEXTS))]
+    whole = [len(encoding.ids) for encoding in RustTokenizer.from_file(str(path)).encode_batch(list(TEXTS))]
     assert min(whole) == 2 and max(whole) < 40 and {8, 12} < set(whole), "the lengths must lie on both sides"
     tokenizer = Tokenizer(path, max_tokens)
     assert tokenizer.count_longer(TEXTS) == sum(length > max_tokens for length in whole)
@@ -39,9 +39,9 @@ def test_pairs_have_token_types_and_the_longer_text_is_cut_first(tmp_path: Path)
     pairs = [("rain", "song band drum goal match team"), ("rain storm cloud wind snow frost", "goal"), ("a", "b")]
     whole = Tokenizer(path, 40)
     by_library = RustTokenizer.from_file(str(path)).encode_batch(pairs)
-    for row, one in zip(whole.encode(pairs), by_library, strict=True):
-        assert row.shape == (len(one.ids), 2) and row.dtype == np.int32
-        assert row[:, 0].tolist() == one.ids and row[:, 1].tolist() == one.type_ids
+    for row, encoding in zip(whole.encode(pairs), by_library, strict=True):
+        assert row.shape == (len(encoding.ids), 2) and row.dtype == np.int32
+        assert row[:, 0].tolist() == encoding.ids and row[:, 1].tolist() == encoding.type_ids
     assert whole.count_longer(pairs) == 0
     cut = Tokenizer(path, 8)
     assert cut.count_longer(pairs) == 2

@@ -453,7 +453,7 @@ def by_program(case: Case, *, bits: Sequence[int], group: int, budget: float) ->
             sizes[row, column] = stored.bits
             after = [probe(batch.ids, batch.mask, batch.types).log_softmax(dim=1) for batch in batches]
             damage[row, column] = sum(
-                float((one.exp() * (one - two)).sum()) for one, two in zip(before, after, strict=True)
+                float((old.exp() * (old - new)).sum()) for old, new in zip(before, after, strict=True)
             )
         own.copy_(part.weight)
     most = budget * sum(size(part.weight, 1, part.in_features, symmetric=True) for part in parts.values())

@@ -238,9 +238,9 @@ def timed(model: Classifier, teacher: Classifier, begun: Start, texts: int = 40)
     times: list[list[float]] = [[], []]
     for _ in range(3):
         for row in rows:
-            for place, one in enumerate((model, teacher)):
+            for place, network in enumerate((model, teacher)):
                 start_ = time.perf_counter()
-                one(row, torch.ones_like(row))
+                network(row, torch.ones_like(row))
                 times[place].append(time.perf_counter() - start_)
     ours, theirs = (round(1000 * float(np.median(part)), 2) for part in times)
     return {"ms": ours, "teacher_ms": theirs}

@@ -231,7 +231,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cells = ExitCells(name, WORK / "exits" / name, RESULT, rounds=given.rounds)
         found = cells.rows(given.bounds)
         stored = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else {"sets": [], "cells": []}
-        sets = sorted([one for one in stored["sets"] if one["set"] != name] + [found], key=lambda one: one["set"])
+        sets = sorted(
+            [entry for entry in stored["sets"] if entry["set"] != name] + [found], key=lambda entry: entry["set"]
+        )
         kept = [cell for cell in stored["cells"] if cell["settings"]["set"] != name]
         ours = [cell for cell in cells.cells.all() if cell["settings"]["set"] == name]
         RESULT.parent.mkdir(parents=True, exist_ok=True)

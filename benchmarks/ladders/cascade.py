@@ -46,7 +46,9 @@ SMALL = ("train.fine_tune", "compress.distil", "export.onnx", "export.int8")
 def found(work: Path, steps: Sequence[str], task: Any) -> Artifact:
     """The newest artifact below the ladder's steps that exactly these steps led to, with the packed int8 of now."""
     candidates = []
-    for path in sorted((work / "compress" / "steps").glob(f"*/{MANIFEST}"), key=lambda one: one.stat().st_mtime):
+    for path in sorted(
+        (work / "compress" / "steps").glob(f"*/{MANIFEST}"), key=lambda manifest: manifest.stat().st_mtime
+    ):
         one = open_artifact(path.parent, verify=False)
         is_int8 = one.properties.get("precision") == "int8 mixed"
         if tuple(entry["step"] for entry in one.history) == tuple(steps) and is_int8 and one.task.question == task:
@@ -128,7 +130,7 @@ def main() -> int:
         # The fastest way to run the teacher with PyTorch; sst2/fastformers.md has the slower ones.
         first = replace(baseline_entries(teacher, threads)[-1], after=None)
         named = zip(("small", "large"), members, strict=True)
-        entries = [first, *(open_entry(name, first.name, one, threads) for name, one in named)]
+        entries = [first, *(open_entry(name, first.name, member, threads) for name, member in named)]
         entries.append(open_entry("cascade", "large", cascade, threads))
         predictor = entries[-1].predictor
         assert isinstance(predictor, CascadePredictor)

@@ -117,7 +117,7 @@ def times_less(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return None if one[key] is None or first[key] is None else first[key] / one[key]
 
     keys = {"energy": "joules_per_1000", "cpu_seconds": "cpu_seconds_per_1000", "usd": "usd_per_100m"}
-    return [one | {f"{name}_times_less": ratio(one, key) for name, key in keys.items()} for one in rows]
+    return [rung | {f"{name}_times_less": ratio(rung, key) for name, key in keys.items()} for rung in rows]
 
 
 def main() -> None:
@@ -137,7 +137,7 @@ def main() -> None:
     settings = EnergySettings(arguments.country, arguments.seconds)
     work = arguments.work or WORK / name
     paths = {ladder: RESULTS / name / f"{ladder}.json" for ladder in LADDERS}
-    reports = {one: Report.read(path) for one, path in paths.items() if path.is_file()}
+    reports = {ladder: Report.read(path) for ladder, path in paths.items() if path.is_file()}
     if not reports:
         raise LeanformerError(f"no ladder of {name} is stored\n  remedy: python -m benchmarks.ladders.run {name}")
     entries = found_entries(reports, work, arguments.threads)

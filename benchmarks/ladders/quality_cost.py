@@ -36,7 +36,9 @@ from leanformer.report import Report
 def artifacts_of(report: Report, steps: Path) -> dict[str, Artifact]:
     """Rung name -> its artifact, found by content hash; a rung whose artifact is gone is left out."""
     folders = [path for path in steps.iterdir() if (path / "leanformer.json").is_file()]
-    by_hash = {one.content_hash: one for one in (open_artifact(folder, verify=False) for folder in folders)}
+    by_hash = {
+        artifact.content_hash: artifact for artifact in (open_artifact(folder, verify=False) for folder in folders)
+    }
     return {rung.name: by_hash[rung.content_hash] for rung in report.rungs if rung.content_hash in by_hash}
 
 
@@ -54,12 +56,12 @@ def main() -> None:
     name = arguments.dataset
     report = Report.read(arguments.report or RESULTS / name / f"{arguments.result}.json")
     found = artifacts_of(report, arguments.steps or WORK / name / "compress" / "steps")
-    splits = dict(one.split("=", 1) for one in arguments.split)
+    splits = dict(pair.split("=", 1) for pair in arguments.split)
     first = next(iter(found.values()))
     folder = arguments.data or str(Path(os.environ["LEANFORMER_DATA"], name))
     data = open_dataset(folder, splits=splits, labels=first.task.labels)
     assert data.test is not None and data.dev is not None
-    test, dev = (one.select(range(min(len(one), arguments.texts or len(one)))) for one in (data.test, data.dev))
+    test, dev = (split.select(range(min(len(split), arguments.texts or len(split)))) for split in (data.test, data.dev))
     labels, dev_labels = np.asarray(test.labels), np.asarray(dev.labels)
     rungs: dict[str, Any] = {}
     reference = None

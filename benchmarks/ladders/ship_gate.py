@@ -132,8 +132,8 @@ def main() -> None:
     }
     write_json(RESULTS / "ship_gate.json", result)
     print(f"largest true false-ship rate of the exact test: {result['largest_true_false_ship_rate_of_exact']:.4f}")
-    for name, one in summary.items():
-        print(f"{name:10} " + ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in one.items()))
+    for name, figures in summary.items():
+        print(f"{name:10} " + ", ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in figures.items()))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def grouped(cells: Iterable[Cell], *names: str) -> dict[tuple[Any, ...], list[Cell]]:
     """Cells that have the same settings of these names, in order."""
     found: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in sorted(cells, key=lambda one: [str(one["settings"].get(name)).rjust(9) for name in names]):
+    for cell in sorted(cells, key=lambda entry: [str(entry["settings"].get(name)).rjust(9) for name in names]):
         found.setdefault(tuple(cell["settings"].get(name) for name in names), []).append(cell)
     return found
 

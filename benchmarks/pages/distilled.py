@@ -75,7 +75,7 @@ def _teacher(result: Cell, what: str = "WikiANN") -> str:
     )
     if len(cells) > 1:
         about += " It was trained on each of these machines, and every student follows one of them."
-    rows = [[f"{one:.1f}" for one in test["by_language"].values()] for test in tests]
+    rows = [[f"{score:.1f}" for score in test["by_language"].values()] for test in tests]
     return f"{paragraph(about)}\n\n{table(list(tests[0]['by_language']), rows)}"
 
 
@@ -118,7 +118,7 @@ def _remade(group: list[Cell]) -> str:
     settings = group[0]["settings"]
     if settings["corpus"] != "wikiann":
         return commands(group).strip("`")
-    seeds = " ".join(str(one) for one in sorted({cell["settings"]["seed"] for cell in group}))
+    seeds = " ".join(str(seed) for seed in sorted({cell["settings"]["seed"] for cell in group}))
     size = f"{settings['embedding']}x{settings['units']}"
     made = {_strategy(cell) for cell in group}
     some = "" if made == set(STRATEGIES) else f" --strategies {' '.join(s for s in STRATEGIES if s in made)}"
@@ -155,7 +155,7 @@ def _orderings(found: list[Cell]) -> list[str]:
 def _rates(result: Cell) -> str:
     parts = []
     for cells in grouped(result["cells"], "strategy", "transfer", "epochs", "vocabulary", "pieces").values():
-        rising = sorted(cells, key=lambda one: one["dev"]["mean_f1"])
+        rising = sorted(cells, key=lambda cell: cell["dev"]["mean_f1"])
         rows = [
             [
                 str(cell["settings"]["batch_size"]),
@@ -228,8 +228,8 @@ def _pieces(result: Cell) -> str:
         first, rows = cells[0], []
         for language in first["settings"]["languages"]:
             each = [sets[name][0]["each"][language] for name in names]
-            values = [fmean(one["test"]["by_language"][language] for one in sets[name]) for name in names]
-            told = [*(f"{one['pieces']:.2f}" for one in each), *(f"{one['unknown']:.1f}" for one in each)]
+            values = [fmean(cell["test"]["by_language"][language] for cell in sets[name]) for name in names]
+            told = [*(f"{counts['pieces']:.2f}" for counts in each), *(f"{counts['unknown']:.1f}" for counts in each)]
             rows.append([language, *told, *(f"{value:.1f}" for value in values)])
         rows.append(["mean", *[""] * (2 * len(names)), *(mean(sets[name]) for name in names)])
         parameters = " / ".join(f"{sets[name][0]['parameters'] / 1e6:.2f}" for name in names)
@@ -284,7 +284,7 @@ def _classification(result: Cell) -> str:
     rows = []
     for group in groups.values():
         settings = group[0]["settings"]
-        values = [one["test"]["accuracy"] for one in group]
+        values = [cell["test"]["accuracy"] for cell in group]
         size = f"{settings['embedding']}x{settings['units']}" if "units" in settings else ""
         row = [
             settings["data"],
@@ -294,7 +294,7 @@ def _classification(result: Cell) -> str:
             str(len(values)),
         ]
         # Earlier cells have no score on clean test, and other cells none where no text is left.
-        clean = [one["accuracy_clean"] for one in group if one.get("accuracy_clean") is not None]
+        clean = [cell["accuracy_clean"] for cell in group if cell.get("accuracy_clean") is not None]
         told = [spread(clean) if len(clean) == len(group) else "", f"{group[0]['n_clean']:,}" if clean else ""]
         row += [spread(values), f"{group[0]['test']['n']:,}", *told]
         rows.append([*row, f"{group[0]['parameters'] / 1e6:.2f} M"])

@@ -89,7 +89,7 @@ def _every(speeds: list[Cell]) -> list[Timed]:
 def _fastest(speeds: list[Cell]) -> Timed | None:
     """That keeps nearly all of the teacher's F1 on dev."""
     near = [timed for timed in _every(speeds) if timed[1]["share"]["dev"] >= SHARE]
-    return max(near, key=lambda one: one[1]["times_all_at_once"], default=None)
+    return max(near, key=lambda timed: timed[1]["times_all_at_once"], default=None)
 
 
 def _kept(speeds: list[Cell]) -> str:
@@ -98,12 +98,12 @@ def _kept(speeds: list[Cell]) -> str:
     if best is not None:
         about = f"The fastest with {SHARE:.0%} of the teacher's F1 on dev is {_told(best)}"
     else:
-        nearest = max(_every(speeds), key=lambda one: one[1]["share"]["dev"])
+        nearest = max(_every(speeds), key=lambda timed: timed[1]["share"]["dev"])
         about = f"No graph keeps {SHARE:.0%} of the teacher's F1 on dev; the nearest is {_told(nearest)}"
     about += f"; {TIMES} times with {SHARE:.0%} was the aim."
     most = [timed for timed in _every(speeds) if timed[1]["share"]["dev"] >= SMALL]
     if most:
-        small = min(most, key=lambda one: (one[1]["share_of_parameters"], one[1]["bytes"]))
+        small = min(most, key=lambda timed: (timed[1]["share_of_parameters"], timed[1]["bytes"]))
         about += (
             f" The smallest with {SMALL:.0%} is {_told(small)}: {100 * small[1]['share_of_parameters']:.1f} % of the "
             "teacher's parameters."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ def about(results: Path) -> str:
     return (
         f"`{HEAD}`: test texts that are also in train, and in brackets these with those that nearly equal a text there "
         f"({found['nearly']}; `{found['command']}`)."
+    )
+
+
+def in_train(results: Path, sets: Mapping[str, str]) -> str:
+    """The counts of several data sets, by the names that readers know them by, as a sentence."""
+    if not (results / "leaks.json").is_file():
+        return "Test texts that are also in train have not been counted yet: `python -m benchmarks.leaks`."
+    found = read_json(results / "leaks.json")
+    counts = ", ".join(f"{task} {cell(results, name)}" for task, name in sets.items())
+    return (
+        f"Test texts that are also in train, and in brackets these with those that nearly equal a text there: {counts} "
+        f"({found['nearly']}; `{found['command']}`). Clean: without them."
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.beside_others import compared, runtime, tokenizing
+from benchmarks.pages.clients import clients
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
 from benchmarks.pages.labelling import active, curves
@@ -19,10 +20,14 @@ from benchmarks.pages.leaked import HEAD, about, beside, cell, quality
 from benchmarks.pages.maps import map_measures
 from benchmarks.pages.mislabelled import mislabelled
 from benchmarks.pages.outdated import mark
+from benchmarks.pages.planted import planted_duplicates
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
+from benchmarks.pages.selection import selection
+from benchmarks.pages.served import served
 from benchmarks.pages.sizes import early_exits, members
 from benchmarks.pages.summary import percent, summary
+from benchmarks.pages.trials import trials
 from benchmarks.pages.where import on, on_each
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
@@ -267,9 +272,13 @@ PAGES = {
         "reliability": lambda: reliability(RESULTS),
     },
     "docs/how-to/curate.md": {
+        "duplicates": lambda: planted_duplicates(RESULTS),
         "label errors": lambda: mislabelled(RESULTS),
         "maps": lambda: map_measures(RESULTS),
+        "selection": lambda: selection(RESULTS),
     },
+    "docs/how-to/serve.md": {"clients": lambda: clients(RESULTS), "served": lambda: served(RESULTS)},
+    "docs/how-to/training-options.md": {"trials": lambda: trials(RESULTS)},
     "docs/how-to/family.md": {"members": lambda: members(RESULTS)},
     "docs/how-to/exits.md": {"exits": lambda: early_exits(RESULTS)},
     "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},

@@ -27,11 +27,13 @@ def reliability(results: Path) -> str:
 def _served(row: dict[str, Any]) -> str:
     statuses = ", ".join(f"{count:,} with {status}" for status, count in row["statuses"].items() if status != "0")
     silent = row["statuses"].get("0", 0)
-    growth = f"; memory grew by {100 * row['memory_growth']:.1f} % in the second half" if "200" in row["work"] else ""
+    growth = (
+        f"; memory changed by {100 * row['memory_growth']:+.1f} % in the second half" if "200" in row["work"] else ""
+    )
     broken = [name.replace("_", " ") for name, held in row["holds"].items() if not held]
     work = row["work"].replace("open loop at ", "")
     return (
-        f"The server ({row['system']}), {row['seconds'] / 60:g} minutes of requests that are due whatever it does (of "
+        f"The server ({row['system']}), {row['seconds']:.0f} seconds of requests that are due whatever it does (of "
         f"its capacity: {work}): {row['sent']:,} sent, {statuses}, {silent:,} without an answer; p99 of the accepted "
         f"{row['p99_ms']:,.0f} ms from when they were due{growth}{'; NOT HELD: ' * bool(broken)}{', '.join(broken)}"
     )

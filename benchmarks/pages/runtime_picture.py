@@ -47,7 +47,7 @@ def bars(rows: Sequence[Row]) -> list[Bar]:
             rounds = row[f"{side}_rounds"]
             ours = side == "ours" or row.get("peer_ours", False)
             found.setdefault(name, Bar(name, ours, row[side], min(rounds), max(rounds)))
-    return sorted(found.values(), key=lambda one: -one.value)
+    return sorted(found.values(), key=lambda bar: -bar.value)
 
 
 def draw(rows: Sequence[Row]) -> str:

@@ -22,7 +22,7 @@ def searched(results: Path) -> str:
             parts += [*_search(name, beside(results, name), json.loads(path.read_text(encoding="utf-8"))), ""]
     for name, say in (("cascade-sst2", _cascade), ("on_ray", _on_ray)):
         if (path := folder / f"{name}.json").is_file():
-            parts += [_item(one) for one in say(json.loads(path.read_text(encoding="utf-8")))]
+            parts += [_item(item) for item in say(json.loads(path.read_text(encoding="utf-8")))]
     return "\n".join(parts)
 
 
@@ -51,7 +51,7 @@ def _search(name: str, leaked: str, result: dict[str, Any]) -> list[str]:
             for row in rows
         ],
         "",
-        *[_item(one) for one in (_halving(result["halving"]), *_predictor(result["search"]))],
+        *[_item(item) for item in (_halving(result["halving"]), *_predictor(result["search"]))],
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.cell_tables import paragraph
-from benchmarks.pages.leaked import HEAD, about, cell, quality
+from benchmarks.pages.leaked import in_train, quality
 from benchmarks.pages.where import on_each
 from leanformer.render.load import busy_mark
 from leanformer.report import Report
@@ -29,11 +29,11 @@ def summary(results: Path) -> str:
     return "\n".join(
         [
             "| task (test texts) | quality, teacher to student (linear) | over batched PyTorch | over one text at a "
-            f"time | MB | {HEAD} |",
-            "|---|---|---|---|---|---|",
+            "time | MB |",
+            "|---|---|---|---|---|",
             *(
-                _row(task, reports[task], linear_floor(results, name), cell(results, name))
-                for name, task in ((path.rpartition("/")[0], task) for path, task in TASKS.items())
+                _row(task, reports[task], linear_floor(results, path.rpartition("/")[0]))
+                for path, task in TASKS.items()
             ),
             "",
             f"Throughput on {machines}, tokenizer included, medians of rounds,",
@@ -43,7 +43,9 @@ def summary(results: Path) -> str:
             *_better_floors(
                 {task: (reports[task], linear_floor(results, path.rpartition("/")[0])) for path, task in TASKS.items()}
             ),
-            paragraph(about(results)),
+            paragraph(
+                in_train(results, {task.partition(",")[0]: path.rpartition("/")[0] for path, task in TASKS.items()})
+            ),
         ]
     )
 
@@ -61,13 +63,13 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
-def _row(task: str, report: Report, floor: float | None, leaked: str) -> str:
+def _row(task: str, report: Report, floor: float | None) -> str:
     teacher, student, mark = report.rungs[0], report.rungs[-1], busy_mark(report)
     assert student.over_batched is not None
     return (
         f"| {task} ({teacher.n:,}) | {quality(teacher)} to {quality(student)} ({percent(floor)}) | "
         f"{_times(student.over_batched)}x{mark} | {_times(student.speedup)}x{mark} | "
-        f"{teacher.bytes / 1e6:.0f} to {student.bytes / 1e6:.0f} | {leaked} |"
+        f"{teacher.bytes / 1e6:.0f} to {student.bytes / 1e6:.0f} |"
     )
 
 

@@ -120,7 +120,7 @@ def main() -> None:
                     kills.append({"job": name, "run": folder.name, "after_seconds": round(lived, 2), "last_line": said})
                     print(f"{folder.name}: killed after {lived:.1f} s: {said}", flush=True)
             found = hashes(folder)
-            wanted = {one: value for one, value in expected.items() if name == "compress" or one == "teacher"}
+            wanted = {step: value for step, value in expected.items() if name == "compress" or step == "teacher"}
             runs.append({"run": folder.name, "equal": found == wanted, "artifacts": found, "left": left_over(folder)})
     good = all(run["equal"] and not run["left"] for run in runs)
     result = {

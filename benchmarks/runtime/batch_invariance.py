@@ -123,7 +123,7 @@ def main() -> int:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     if arguments.output.is_file():
         old = json.loads(arguments.output.read_text(encoding="utf-8"))["rows"]
-        rows = {(one["precision"], one["engine"]): one for one in old}
+        rows = {(stored["precision"], stored["engine"]): stored for stored in old}
     with tempfile.TemporaryDirectory() as scratch:
         for name, artifact in graphs_of(teacher, data, Path(scratch), METHODS).items():
             shown = name if name == "fp32" else f"int8 {name}"
@@ -135,11 +135,11 @@ def main() -> int:
                     row = rows[shown, engine] = walk(shown, artifact, block, engine, texts) | key
                     result = {"texts": len(texts), "rows": list(rows.values()), **provenance(1)}
                     write_json(arguments.output, result)
-                told = {one: row[one] for one in ("within", "fewest_bit_equal", "left_out") if one in row}
+                told = {field: row[field] for field in ("within", "fewest_bit_equal", "left_out") if field in row}
                 print(shown, engine, told, flush=True)
     wrong = [f"{row['precision']}, {row['engine']}" for row in rows.values() if not expected(row)]
-    for one in wrong:
-        print(f"not as it should be: {one}")
+    for problem in wrong:
+        print(f"not as it should be: {problem}")
     return int(bool(wrong))
 
 

@@ -93,7 +93,7 @@ def main() -> None:
         "machine": machine,
         **provenance(),
         "modules": {
-            name: {unit: summarise([one[unit] for one in ones]) for unit in ones[0]} for name, ones in runs.items()
+            name: {unit: summarise([taken[unit] for taken in ones]) for unit in ones[0]} for name, ones in runs.items()
         },
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -165,12 +165,12 @@ def row(work: str, ours: str, peer: str, rates: dict[str, Rates]) -> dict[str, A
         "ours_texts": mine.texts,
         "peer_texts": theirs.texts,
     }
-    for side, one in (("ours", mine), ("peer", theirs)):
-        if one.tokenizer_per_second:
-            result[f"{side}_tokenizer"] = median(one.tokenizer_per_second)
-        if one.warm:
-            result[f"{side}_warm"] = median(one.warm)
-        if one.ms:
-            result[f"{side}_ms_p50"] = median(one.ms)
-        result[f"{side}_cpu_ms"] = median(one.cpu_ms)
+    for side, timed in (("ours", mine), ("peer", theirs)):
+        if timed.tokenizer_per_second:
+            result[f"{side}_tokenizer"] = median(timed.tokenizer_per_second)
+        if timed.warm:
+            result[f"{side}_warm"] = median(timed.warm)
+        if timed.ms:
+            result[f"{side}_ms_p50"] = median(timed.ms)
+        result[f"{side}_cpu_ms"] = median(timed.cpu_ms)
     return result

@@ -83,7 +83,7 @@ def workers() -> dict[str, float]:
         alone, together = OnnxEngine(path, 1), OnnxEngine(path, threads)
         with ThreadPoolExecutor(threads) as pool:
             spread, shared = timed_in_turn(
-                lambda: list(pool.map(lambda one: alone.run(rows, one), packs)),
+                lambda: list(pool.map(lambda pack: alone.run(rows, pack), packs)),
                 lambda: [together.run(rows, pack) for pack in packs],
             )
     return {"one_thread_workers_ms": spread, "one_session_all_threads_ms": shared, "threads": threads, "batches": 16}

@@ -89,11 +89,11 @@ def batch_rates(
         rates = in_turn(runners, texts, rounds=rounds, seconds=6.0, one_at_a_time=alone, say=print)
         base = rates[TEACHER]
         result[name] = {
-            one: asdict(each) | {
-                "times_teacher": median(base.ms) / median(each.ms)
+            runner: asdict(timed) | {
+                "times_teacher": median(base.ms) / median(timed.ms)
                 if alone
-                else median(each.per_second) / median(base.per_second)
+                else median(timed.per_second) / median(base.per_second)
             }
-            for one, each in rates.items()
+            for runner, timed in rates.items()
         }  # fmt: skip
     return result

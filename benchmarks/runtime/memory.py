@@ -112,7 +112,7 @@ def growth(curve: Sequence[tuple[float, int, int]], texts: int) -> dict[str, Any
         "bytes_per_text": slope,
         "bytes_at_start": int(later[0, 1]),
         "bytes_at_end": int(later[-1, 1]),
-        "bytes_peak": int(max(one for _, _, one in curve)),
+        "bytes_peak": int(max(resident for _, _, resident in curve)),
         "most_bytes_per_text": MOST_GROWTH_BYTES_PER_TEXT,
         "flat": slope <= MOST_GROWTH_BYTES_PER_TEXT,
     }
@@ -129,7 +129,7 @@ def smallest_made() -> Path:
     found = [path for path in sorted((WORK / "sst2").glob("lean-*")) if (path / "model.onnx").is_file()]
     if not found:
         sys.exit("error: no model to run\n  remedy: python -m benchmarks.ladders.run sst2, or --artifact FOLDER")
-    return min(found, key=lambda one: (one / "model.onnx").stat().st_size)
+    return min(found, key=lambda path: (path / "model.onnx").stat().st_size)
 
 
 def main() -> None:

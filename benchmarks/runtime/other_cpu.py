@@ -73,7 +73,7 @@ def answer(artifact: str, engine: str, texts: str, output: str, guard: str = "gu
         Path(output),
         {
             "flags": flags,
-            "warned": any("checked on a CPU" in str(one.message) for one in said),
+            "warned": any("checked on a CPU" in str(warning.message) for warning in said),
             "probabilities": softmax(values.astype(np.float64)).tolist(),
         },
     )
@@ -98,11 +98,11 @@ def answers(
 def compared(kind: str, engine: str, here: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
     """One row of the result."""
     row: dict[str, Any] = {"precision": kind, "engine": engine}
-    for place, one in (("here", here), ("there", there)):
-        if "error" in one:
-            return row | {"failed": place, "error": one["error"]}
+    for place, reply in (("here", here), ("there", there)):
+        if "error" in reply:
+            return row | {"failed": place, "error": reply["error"]}
     bound = FP32_BOUND if kind == "fp32" else INT8_BOUND
-    values = [np.array(one["probabilities"]) for one in (there, here)]
+    values = [np.array(reply["probabilities"]) for reply in (there, here)]
     return row | deviation(*values, bound) | {"warned": there["warned"]}
 
 
@@ -149,7 +149,7 @@ def main() -> int:
     made = graphs(teacher, work)
     texts = work / "texts.json"
     write_json(texts, sample)
-    emulator = [qemu, "-cpu", ",".join([arguments.cpu, *(f"-{one}" for one in NOT_EMULATED)])]
+    emulator = [qemu, "-cpu", ",".join([arguments.cpu, *(f"-{feature}" for feature in NOT_EMULATED)])]
 
     def one(case: tuple[str, str, bool]) -> dict[str, Any]:
         kind, engine, guarded = case

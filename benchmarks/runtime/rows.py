@@ -31,7 +31,7 @@ MOST_LOST_POINTS = 0.3
 
 def bounds(work: str, peer: str) -> tuple[float, float] | None:
     """Floor and stretch of one comparison, or None where nothing was promised."""
-    return next((both for (one, begin), both in FLOORS.items() if one == work and peer.startswith(begin)), None)
+    return next((both for (job, begin), both in FLOORS.items() if job == work and peer.startswith(begin)), None)
 
 
 def judged(rows: Iterable[Row], cores: int) -> list[Row]:

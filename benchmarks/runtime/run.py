@@ -161,8 +161,8 @@ def ours(name: str, predictor: LightPredictor, before: Sequence[str] = ()) -> Ru
 
 def with_tuned(rows: list[dict[str, Any]], tuned: str) -> list[dict[str, Any]]:
     """The rows, and again those of the runner named `tuned`, as what a user gets who has tuned."""
-    chosen = [one for one in rows if one["ours_name"] == tuned]
-    return rows + [one | {"ours_name": TUNED, "engine": tuned.rpartition(", ")[2]} for one in chosen]
+    chosen = [entry for entry in rows if entry["ours_name"] == tuned]
+    return rows + [entry | {"ours_name": TUNED, "engine": tuned.rpartition(", ")[2]} for entry in chosen]
 
 
 def fastest(side: Side, texts: Sequence[str], *, one_at_a_time: bool = False) -> str:
@@ -212,7 +212,7 @@ def quality(
     labels = np.asarray(data.dev.labels)
     engines, reasons = running([fp32], threads=side.threads)
     side.left_out |= {f"leanformer fp32, {engine}": reason for engine, reason in reasons.items()}
-    runners = [ours(f"leanformer fp32, {engine}", one) for engine, one in engines.items()] + side.ours()
+    runners = [ours(f"leanformer fp32, {engine}", predictor) for engine, predictor in engines.items()] + side.ours()
     reference = runners[0].run(data.dev.texts)
     rows, everyone = [], {}
     for runner in [*runners, *side.peers.for_quality()]:
@@ -323,11 +323,11 @@ def main() -> None:
         if QUALITY in works:
             stored.add(QUALITY, *quality(side, graphs["fp32"], data, tuned))
     rows = stored.rows
-    for one in rows:
-        if one["ours_name"] == TUNED:
-            promised = f" (floor {one['floor']:g}: {'met' if one['met'] else 'MISSED'})" if "floor" in one else ""
-            print(f"{one['work']}: {one['ours']:.2f} beside {beside(one)} {one['peer']:.2f}: "
-                  f"{one['ratio']:.2f}x{promised}")  # fmt: skip
+    for entry in rows:
+        if entry["ours_name"] == TUNED:
+            promised = f" (floor {entry['floor']:g}: {'met' if entry['met'] else 'MISSED'})" if "floor" in entry else ""
+            print(f"{entry['work']}: {entry['ours']:.2f} beside {beside(entry)} {entry['peer']:.2f}: "
+                  f"{entry['ratio']:.2f}x{promised}")  # fmt: skip
     for what, reason in side.left_out.items():
         print(f"left out: {what}: {reason}")
 

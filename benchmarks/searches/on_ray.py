@@ -80,7 +80,7 @@ def below(pid: int) -> list[int]:
         own = [int(part) for path in Path(f"/proc/{pid}/task").glob("*/children") for part in path.read_text().split()]
     except OSError:  # it has ended
         return []
-    return [one for child in own for one in (child, *below(child))]
+    return [process for child in own for process in (child, *below(child))]
 
 
 def titled(pid: int) -> str:
@@ -112,7 +112,7 @@ def scoring(artifact: Artifact, texts: list[str], folder: Path, *, rows: int, ki
     start = time.perf_counter()
     alone = list(answers(open_predictor(artifact, threads=1), texts))
     seconds_alone = time.perf_counter() - start
-    expected = [{"row": row} | to_record(*one) for row, one in enumerate(zip(texts, alone, strict=True), start=1)]
+    expected = [{"row": row} | to_record(*scored) for row, scored in enumerate(zip(texts, alone, strict=True), start=1)]
     times = Counter(record["text"] for record in records)
     return {
         "texts": len(texts),

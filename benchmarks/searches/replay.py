@@ -135,9 +135,9 @@ def _goes_on(goals: Goals, halving: Halving, figures: Mapping[str, Any] | None, 
 def cpu_seconds(ran: Sequence[Ran]) -> float:
     """Of these runs together, each step once."""
     steps: dict[str, float] = {}
-    for one in ran:
-        steps |= one.steps
-    return sum(steps.values()) + sum(one.measuring for one in ran)
+    for run in ran:
+        steps |= run.steps
+    return sum(steps.values()) + sum(run.measuring for run in ran)
 
 
 def front(goals: Goals, figures: Mapping[int, Mapping[str, Any]]) -> list[int]:

@@ -158,7 +158,7 @@ def compared(space: Space, ran: dict[int, list[Ran]]) -> dict[str, Any]:
         ),
         "whole": cpu_seconds([rungs[-1] for rungs in ran.values()]),
     }
-    ours, theirs = ([goals.costs(all_figures[number]) for number in one] for one in fronts.values())
+    ours, theirs = ([goals.costs(all_figures[number]) for number in numbers] for numbers in fronts.values())
     return {
         "shares": list(halving.shares),
         "over": halving.over,
@@ -182,7 +182,7 @@ def _hypervolumes(
     both = [*ours, *theirs]
     if not both or len(goals.names) != 2:
         return None
-    reference = tuple(max(one[i] for one in both) + 0.1 * _width(both, i) for i in range(2))
+    reference = tuple(max(point[i] for point in both) + 0.1 * _width(both, i) for i in range(2))
     areas = [hypervolume(each, reference) for each in (ours, theirs)]  # type: ignore[arg-type]
     return {
         "halving": areas[0], "whole": areas[1], "reference": list(reference),
@@ -209,7 +209,7 @@ def searched(name: str, full: Dataset, seed: int) -> Dataset:
 def stored(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Of each recipe the last rung of the newest report that the ladder left in `folder`, with the machine."""
     found: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.json"), key=lambda one: one.stat().st_mtime):
+    for path in sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime):
         value = json.loads(path.read_text(encoding="utf-8"))
         for name in names:
             if str(value.get("title", "")).startswith(f"{name} on "):

@@ -2,8 +2,11 @@
 
     python -m benchmarks.serve.clients NAME=FOLDER ... [--output FILE]
 
-Serves the artifacts and makes each call whose route one of them answers. A row is `{client, version, call, ok}`; a call
-is `ok` if the client returns what our own route answers, and a row that is not has the `error`.
+Serves the artifacts and makes each call whose route one of them answers, with the clients that are installed. A row
+is `{client, version, call, ok}`; a call is `ok` if the client returns what our own route answers, and a row that is not
+has the `error`. The package index has them all:
+
+    pip install openai huggingface_hub langchain-openai haystack-ai huggingface-api-haystack
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import tempfile
 import urllib.request
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +79,65 @@ class Clients:
         return [model.id for model in self.openai.models.list()] == names
 
     def embeddings(self, form: str) -> bool:
-        name = next(model["name"] for model in self.ours("/info")["models"] if model["route"] == "embed")
-        found = self.openai.embeddings.create(model=name, input=TEXTS, encoding_format=form).data  # type: ignore[arg-type]
+        found = self.openai.embeddings.create(model=self._embedder, input=TEXTS, encoding_format=form).data  # type: ignore[arg-type]
         vectors = [
             np.frombuffer(base64.b64decode(entry.embedding), "<f4") if form == "base64" else entry.embedding  # type: ignore[arg-type]
             for entry in found
         ]
         return _near(vectors, self.ours("/embed", {"inputs": TEXTS}))
+
+    def langchain(self) -> bool:
+        from langchain_openai import OpenAIEmbeddings
+
+        # It would send token ids of another model's vocabulary.
+        made = OpenAIEmbeddings(
+            base_url=f"{self.base}/v1", api_key="none", model=self._embedder, check_embedding_ctx_length=False
+        )
+        found = [*made.embed_documents(TEXTS), made.embed_query(TEXTS[0])]
+        return _near(found, self.ours("/embed", {"inputs": [*TEXTS, TEXTS[0]]}))
+
+    def haystack_openai(self) -> bool:
+        from haystack.components.embedders import OpenAITextEmbedder
+        from haystack.utils import Secret
+
+        made = OpenAITextEmbedder(
+            api_base_url=f"{self.base}/v1", api_key=Secret.from_token("none"), model=self._embedder, max_retries=0
+        )
+        return _near([made.run(text=TEXTS[0])["embedding"]], self.ours("/embed", {"inputs": TEXTS[0]}))
+
+    def haystack_text(self) -> bool:
+        from haystack_integrations.components.embedders.huggingface_api import HuggingFaceAPITextEmbedder
+
+        made = HuggingFaceAPITextEmbedder(api_type="text_embeddings_inference", api_params={"url": self.base})
+        # It asks for vectors as they are, unless told otherwise.
+        ours = self.ours("/embed", {"inputs": TEXTS[0], "normalize": False})
+        return _near([made.run(text=TEXTS[0])["embedding"]], ours)
+
+    def haystack_documents(self) -> bool:
+        from haystack import Document
+        from haystack_integrations.components.embedders.huggingface_api import HuggingFaceAPIDocumentEmbedder
+
+        made = HuggingFaceAPIDocumentEmbedder(
+            api_type="text_embeddings_inference", api_params={"url": self.base}, progress_bar=False
+        )
+        found = made.run(documents=[Document(content=text) for text in TEXTS])["documents"]
+        ours = self.ours("/embed", {"inputs": TEXTS, "normalize": False})
+        return _near([document.embedding for document in found], ours)
+
+    def haystack_rank(self) -> bool:
+        from haystack import Document
+        from haystack_integrations.components.rankers.huggingface_api import HuggingFaceTEIRanker
+
+        made = HuggingFaceTEIRanker(url=self.base, top_k=2)
+        found = made.run(query=TEXTS[0], documents=[Document(content=text) for text in TEXTS])["documents"]
+        ours = self.ours("/rerank", {"query": TEXTS[0], "texts": TEXTS})[:2]
+        return [document.content for document in found] == [TEXTS[entry["index"]] for entry in ours] and _near(
+            [document.score for document in found], [entry["score"] for entry in ours]
+        )
+
+    @property
+    def _embedder(self) -> str:
+        return next(model["name"] for model in self.ours("/info")["models"] if model["route"] == "embed")
 
 
 # Client, call as it is written, our route that has to be there ("" for none), and the method that makes it.
@@ -95,6 +150,14 @@ CALLS: tuple[tuple[str, str, str, Callable[[Clients], bool]], ...] = (
     ("openai", "models.list()", "", Clients.models),
     ("openai", "embeddings.create(input=texts, encoding_format='float')", "embed", lambda c: c.embeddings("float")),
     ("openai", "embeddings.create(input=texts, encoding_format='base64')", "embed", lambda c: c.embeddings("base64")),
+    ("langchain-openai", "OpenAIEmbeddings(check_embedding_ctx_length=False).embed_documents(texts)", "embed",
+     Clients.langchain),
+    ("haystack-ai", "OpenAITextEmbedder(api_base_url).run(text)", "embed", Clients.haystack_openai),
+    ("huggingface-api-haystack", "HuggingFaceAPITextEmbedder('text_embeddings_inference').run(text)", "embed",
+     Clients.haystack_text),
+    ("huggingface-api-haystack", "HuggingFaceAPIDocumentEmbedder('text_embeddings_inference').run(documents)", "embed",
+     Clients.haystack_documents),
+    ("huggingface-api-haystack", "HuggingFaceTEIRanker(url).run(query, documents)", "rerank", Clients.haystack_rank),
 )  # fmt: skip
 
 
@@ -102,7 +165,7 @@ def _agree(found: Any, expected: list[dict[str, Any]], *names: str) -> bool:
     told = [tuple(getattr(entry, name) for name in names) for entry in found]
     wanted = [tuple(entry[name] for name in names) for entry in expected]
     return len(told) == len(wanted) and all(
-        one[:-1] == other[:-1] and abs(one[-1] - other[-1]) < 1e-5 for one, other in zip(told, wanted, strict=True)
+        row[:-1] == right[:-1] and abs(row[-1] - right[-1]) < 1e-5 for row, right in zip(told, wanted, strict=True)
     )
 
 
@@ -117,13 +180,21 @@ def rows_of(port: int, first: str) -> list[dict[str, Any]]:
         first: the route of its first model, which answers where a client names none.
     """
     clients = Clients(port)
-    routes = {model["route"] for model in clients.ours("/info")["models"]}
+    models = clients.ours("/info")["models"]
+    routes = {model["route"] for model in models}
+    # Those of pairs whose answer is a number.
+    routes |= {"rerank"} & {"rerank" for model in models if model["pairs"] and not model["task"]["labels"]}
     rows = []
     for client, call, route, make in CALLS:
-        # Hugging Face's client posts to the root, where the first model answers; similarity has a form of its own.
-        if route not in (routes if client == "openai" or "similarity" in call else {first}) | {""}:
+        # Clients of Hugging Face's post to the root, where the first model answers; the others name their route.
+        anywhere = client in ("openai", "langchain-openai", "haystack-ai") or "similarity" in call or route == "rerank"
+        if route not in (routes if anywhere else {first}) | {""}:
             continue
-        row: dict[str, Any] = {"client": client, "version": version(client), "call": call, "ok": False}
+        try:
+            row: dict[str, Any] = {"client": client, "version": version(client), "call": call, "ok": False}
+        except PackageNotFoundError:
+            print(f"not installed: {client}")
+            continue
         try:
             row["ok"] = make(clients)
         except Exception as error:  # whatever a client raises

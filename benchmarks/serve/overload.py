@@ -1,4 +1,4 @@
-"""Sections of run.py on what happens under too much: twice the capacity from an open loop, workers killed, reloads.
+"""Sections of run.py with an open loop: 70 % of the capacity, twice the capacity, workers killed, reloads.
 
 Requests are due at times drawn beforehand, whatever the server does, and latency counts from then. What must hold is in
 a row's `holds`: every request is answered, with 200, 429, 503 or 504; the answers of accepted ones come in bounded
@@ -22,6 +22,25 @@ _TRUNCATE = ("--options", '{"truncate": true}')
 KILL_SECONDS, RELOAD_SECONDS = 20.0, 10.0
 # Accepted work waits for at most a full queue; twice the time that takes, and a second for a worker that died with it.
 _SLACK = 2.0
+
+
+def steady(setting: Setting) -> list[Row]:
+    """70 % of the capacity, beside one text at a time on one connection, which is what nobody waits for."""
+    rows = []
+    for name, folder in setting.artifacts.items():
+        with started(ours(folder), setting.texts) as service:
+            alone = load(service.port, setting.texts, "--seconds", str(setting.seconds), *_TRUNCATE)
+            most = ("--seconds", str(setting.seconds), "--connections", "64")
+            capacity = load(service.port, setting.texts, *most, *_TRUNCATE)["requests_per_second"]
+            asked = ("--seconds", str(6 * setting.seconds), "--rate", str(0.7 * capacity))
+            figures = load(service.port, setting.texts, *asked, *_TRUNCATE)
+        rows.append({
+            "work": "open loop at 70 %", "connections": 0, **figures, "system": system(name), "capacity": capacity,
+            "alone_p50_ms": alone["p50_ms"], "p99_over_alone_p50": round(figures["p99_ms"] / alone["p50_ms"], 2),
+        })  # fmt: skip
+        told(rows[-1])
+        print({key: rows[-1][key] for key in ("capacity", "alone_p50_ms", "p99_over_alone_p50", "sent_late_ms_p99")})
+    return rows
 
 
 def overload(setting: Setting) -> list[Row]:

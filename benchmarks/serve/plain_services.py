@@ -74,7 +74,9 @@ def onnx_scores(folder: Path, threads: int) -> Callable[[list[str]], list[Any]]:
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
         return [
-            sorted(({"label": labels[i], "score": float(v)} for i, v in enumerate(row)), key=lambda one: -one["score"])
+            sorted(
+                ({"label": labels[i], "score": float(v)} for i, v in enumerate(row)), key=lambda score: -score["score"]
+            )
             for row in shares
         ]
 

@@ -13,6 +13,7 @@ of which is stored as soon as it is finished, over what was there of it:
     overhead      one connection against inference alone, of the same texts
     plain         FastAPI with a transformers pipeline, and with ONNX Runtime int8: a padded batch for each request, or
                   dynamic batches with one process a core
+    steady        70 % of the capacity from an open loop, beside one text at a time
     overload      twice the capacity from an open loop, --minutes long: answers, waiting times, memory
     killed        the same with a worker killed every 20 s
     reload        half of the capacity with a reload every 10 s
@@ -33,7 +34,7 @@ from pathlib import Path
 from benchmarks.paths import RESULTS, WORK
 from benchmarks.provenance import provenance, watch
 from benchmarks.serve.measure import Row, Setting, by_connections, overhead, plain, saturation
-from benchmarks.serve.overload import killed, overload, reloads
+from benchmarks.serve.overload import killed, overload, reloads, steady
 from leanformer.data.dataset import open_dataset
 from leanformer.files import write_json
 from leanformer.runtime.cores import allowed_cores
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[Setting], list[Row]]] = {
     "saturation": saturation,
     "overhead": overhead,
     "plain": plain,
+    "steady": steady,
     "overload": overload,
     "killed": killed,
     "reload": reloads,
@@ -55,7 +57,7 @@ MODELS = {"MiniLM-L6 int8": "teacher-int8-*", "lean SST-2 student": "again-int8-
 
 def newest(work: Path, pattern: str) -> Path:
     """The step that was made last. Raises `SystemExit` where there is none."""
-    found = sorted((work / "compress" / "steps").glob(pattern), key=lambda one: one.stat().st_mtime)
+    found = sorted((work / "compress" / "steps").glob(pattern), key=lambda path: path.stat().st_mtime)
     if not found:
         raise SystemExit(f"{work}: no {pattern} in compress/steps; run python -m benchmarks.ladders.run sst2 first")
     return found[-1]
@@ -64,9 +66,9 @@ def newest(work: Path, pattern: str) -> Path:
 def store(path: Path, section: str, rows: list[Row]) -> None:
     """Put the rows of a section in place of those that were there; others stay, in the order of the sections."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    kept = [one for one in kept if one["section"] != section] + rows
+    kept = [row for row in kept if row["section"] != section] + rows
     order = list(SECTIONS)
-    write_json(path, sorted(kept, key=lambda one: order.index(one["section"])))
+    write_json(path, sorted(kept, key=lambda row: order.index(row["section"])))
 
 
 def command_line() -> str:

@@ -113,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in given.sets:
         made = row(table, name, SpeedSettings(rounds=given.rounds))
         kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else []
-        write_json(RESULT, sorted([*(one for one in kept if one["set"] != name), made], key=lambda one: one["set"]))
+        write_json(
+            RESULT, sorted([*(entry for entry in kept if entry["set"] != name), made], key=lambda entry: entry["set"])
+        )
         print({key: made[key] for key in ("set", "way", "lost", "lost_low", "lost_high", "speedup", "over_batched")})
 
 

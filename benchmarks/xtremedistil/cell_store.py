@@ -85,9 +85,9 @@ def _module() -> str:
 def _telling(arguments: Sequence[str]) -> list[str]:
     """Without the folders of this machine that things are kept in: they make no difference to what is made."""
     kept, rest = list[str](), iter(arguments)
-    for one in rest:
-        if one in ("--work", "--results"):
+    for argument in rest:
+        if argument in ("--work", "--results"):
             next(rest, None)
-        elif not one.startswith(("--work=", "--results=")):
-            kept.append(one)
+        elif not argument.startswith(("--work=", "--results=")):
+            kept.append(argument)
     return kept

@@ -53,7 +53,7 @@ class Corpus:
 
     def teachers(self, each: int | None = None) -> Examples:
         """What a teacher is trained on: at most `each` sentences of a language."""
-        return self._joined("train", {one: (0, min(count, each or count)) for one, count in self.own.items()})
+        return self._joined("train", {language: (0, min(count, each or count)) for language, count in self.own.items()})
 
     def transfer(self, total: int) -> Examples:
         """`total` sentences that no teacher was trained on, of all languages in equal parts.
@@ -104,7 +104,7 @@ def open_corpus(
     chosen = languages or tuple(whole)
     if unknown := set(chosen) - set(whole):
         sys.exit(f"{root} has no language {', '.join(sorted(unknown))}; there are {', '.join(whole)}")
-    parts = {one: open_dataset(str(root / one), kind="tokens") for one in chosen}
+    parts = {language: open_dataset(str(root / language), kind="tokens") for language in chosen}
     types = sorted({kind for part in parts.values() for kind in types_of(part.task.labels)})
     task = Task("tokens", tag_names(types))
     repeats = dict[str, int]()

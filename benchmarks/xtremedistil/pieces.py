@@ -37,8 +37,8 @@ def counts(tokenizer: Path, examples: Examples) -> dict[str, dict[str, float]]:
     assert examples.languages is not None
     found: dict[str, list[tuple[int, bool]]] = {}
     for text, language in zip(examples.texts, examples.languages, strict=True):
-        for one in made.encode_batch(words_of(text), add_special_tokens=False):
-            found.setdefault(language, []).append((len(one.ids), unknown in one.ids))
+        for encoding in made.encode_batch(words_of(text), add_special_tokens=False):
+            found.setdefault(language, []).append((len(encoding.ids), unknown in encoding.ids))
     return {
         language: {
             "pieces": round(float(np.mean([count for count, _ in words])), 3),

@@ -23,12 +23,14 @@ def orderings(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         rest = {name: value for name, value in cell["settings"].items() if name not in passed}
         alike.setdefault(sha256_json(rest), []).append(cell)
     for group in alike.values():
-        figures = {(one["settings"]["strategy"], _alike(one["settings"])): one["test"]["mean_f1"] for one in group}
+        figures = {(cell["settings"]["strategy"], _alike(cell["settings"])): cell["test"]["mean_f1"] for cell in group}
         for above, below in ORDERINGS:
             pairs = sorted({pair for name, pair in figures if name == above and (below, pair) in figures})
             if pairs:
                 seeds = [seed for seed, _ in pairs]
-                means = [round(statistics.fmean(figures[one, pair] for pair in pairs), 2) for one in (above, below)]
+                means = [
+                    round(statistics.fmean(figures[strategy, pair] for pair in pairs), 2) for strategy in (above, below)
+                ]
                 yield {
                     **{name: group[0]["settings"].get(name) for name in _TOLD},
                     "above": above, "below": below, "seeds": seeds, "means": means, "holds": means[0] > means[1],

@@ -175,7 +175,7 @@ def starts(bench: Bench) -> None:
     bench.write("starts")
 
 
-TABLES = {one.__name__: one for one in (teacher, rates, strategies, sizes, low_resource, starts)}
+TABLES = {table.__name__: table for table in (teacher, rates, strategies, sizes, low_resource, starts)}
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ class Bench:
         found: dict[str, Any] = {"parameters": artifact.properties["parameters"]}
         for split, examples in (("dev", self.dev), ("test", self.test)):
             if language is not None:
-                examples = examples.select(i for i, one in enumerate(examples.languages or ()) if one == language)
+                examples = examples.select(i for i, code in enumerate(examples.languages or ()) if code == language)
             found[split] = scores(predictor, examples)
         found |= clean(found["test"])
         if artifact.format == "bilstm":
@@ -148,8 +148,10 @@ class Bench:
         write_json(self.result(table), {"table": table, "cells": cells, **more})
         for cell in cells:
             s, test = cell["settings"], cell.get("test", cell["dev"])
-            what = [s.get(one) for one in ("strategy", "embedding", "units", "start", "layer", "transfer", "seed")]
-            print(*(one for one in what if one is not None), f"{test['mean_f1']} +- {test['deviation']}", sep="  ")
+            what = [s.get(name) for name in ("strategy", "embedding", "units", "start", "layer", "transfer", "seed")]
+            print(
+                *(value for value in what if value is not None), f"{test['mean_f1']} +- {test['deviation']}", sep="  "
+            )
 
 
 def clean(test: dict[str, Any]) -> dict[str, Any]:

@@ -193,11 +193,15 @@ def main() -> None:
     for cell in made:
         s = cell["settings"]
         if "test" in cell:
-            what = [s.get(one) for one in ("data", "strategy", "embedding", "units", "train", "seed")]
-            print(*(one for one in what if one is not None), cell["test"]["accuracy"], sep="  ")
-        for graph, one in cell.get("graphs", {}).items():
+            what = [s.get(name) for name in ("data", "strategy", "embedding", "units", "train", "seed")]
+            print(*(value for value in what if value is not None), cell["test"]["accuracy"], sep="  ")
+        for graph, speed in cell.get("graphs", {}).items():
             print(
-                s["data"], graph, one["test"]["accuracy"], *(f"{way} x{one[f'times_{way}']}" for way in WAYS), sep="  "
+                s["data"],
+                graph,
+                speed["test"]["accuracy"],
+                *(f"{way} x{speed[f'times_{way}']}" for way in WAYS),
+                sep="  ",
             )
 
 

@@ -102,7 +102,7 @@ class Exits:
 
     def only(self, number: int) -> Exits:
         """The same exits, of which one, counted from 0, answers every text."""
-        thresholds = [0.0 if each == number else None for each in range(len(self.layers))]
+        thresholds = [0.0 if index == number else None for index in range(len(self.layers))]
         return self.asking([1.0] * len(self.layers), thresholds)
 
 

@@ -146,7 +146,7 @@ def rows_read(
         counts = rows_of(task, texts)[1]
         return predictor.tokenize(texts), lambda values: gathered(values, counts)
     windows = predictor.sentence_windows(texts)
-    rows = [window.ids for each in windows for window in each]
+    rows = [window.ids for group in windows for window in group]
     return rows, lambda values: windowed.join(values, windows, texts, task)
 
 
@@ -154,14 +154,14 @@ def token_counts(predictor: Predictor, texts: Sequence[Text]) -> tuple[list[int]
     """The tokens of each row that a model reads, and those of each text, all its rows together."""
     if windowed_of(predictor.task) is not None and isinstance(predictor, Tagger):
         windows = predictor.sentence_windows(texts)
-        parts = [[len(window.ids) for window in each] for each in windows]
+        parts = [[len(window.ids) for window in group] for group in windows]
     else:
         lengths = [len(row) for row in predictor.tokenize(texts)]
         counts = rows_of(predictor.task, texts)[1]
         parts = [[length] for length in lengths] if counts is None else [
-            each.tolist() for each in parted(np.array(lengths), counts)
+            part.tolist() for part in parted(np.array(lengths), counts)
         ]  # fmt: skip
-    return [length for each in parts for length in each], [sum(each) for each in parts]
+    return [length for part in parts for length in part], [sum(part) for part in parts]
 
 
 def logits_by_chunk(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ PROGRAMS = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "
 FOLDERS = sorted({path.parent for path in SOURCES})
 ROOMS = sorted(path.name for path in FOLDERS if path.parent == PACKAGE)
 LONGEST_LINES = 300
+# Wider than what is meant, and quick: only files that have it are parsed.
+LOOP_OVER_ONE = re.compile(r"\bfor\s[\s(*]*(\w+\s*[,)][\s,(*)]*)*one\s*([,)]|\bin\b)|\blambda\b[^:]*\bone\b")
 UNPICKLERS = ("pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 
 
@@ -55,6 +58,18 @@ def test_a_file_reads_in_one_sitting(path: Path):
     assert lines <= LONGEST_LINES, f"{short(path)} has {lines} lines; split it by what its parts are about"
 
 
+def loops_over_one(source: str) -> list[str]:
+    """Where a loop, a comprehension or a lambda calls its variable `one`, which says nothing of what it is."""
+    found = set[int]()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+            names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
+            found |= {node.target.lineno} if "one" in names else set()
+        elif isinstance(node, ast.Lambda):
+            found |= {node.lineno} if "one" in [argument.arg for argument in node.args.args] else set()
+    return [f"line {line}" for line in sorted(found)]
+
+
 def is_a_drawer(stem: str) -> bool:
     """Whether a file's name says nothing of what it holds, so that anything will end up in it."""
     stem = stem.removeprefix("test_")
@@ -74,6 +89,34 @@ def test_a_file_is_named_after_what_it_holds(path: Path):
 )
 def test_a_drawer_would_be_seen(stem: str, expected: bool):
     assert is_a_drawer(stem) is expected
+
+
+def test_a_loop_variable_is_named_after_what_it_loops_over():
+    texts = {short(path): path.read_text(encoding="utf-8") for path in PROGRAMS}
+    candidates = {name: text for name, text in texts.items() if LOOP_OVER_ONE.search(text)}
+    assert {name: lines for name, text in candidates.items() if (lines := loops_over_one(text))} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "for one in rows:\n    pass",
+        "for i, (one, other) in enumerate(pairs):\n    pass",
+        "async def f():\n    async for one in rows:\n        pass",
+        "[one.name for one in rows]",
+        "{name: one for name,\none in rows.items()}",
+        "[one for (name, place), one in rows]",
+        "sorted(rows, key=lambda one: one.name)",
+    ],
+)
+def test_a_loop_over_one_would_be_seen(source: str):
+    assert LOOP_OVER_ONE.search(source) and loops_over_one(source)
+
+
+@pytest.mark.parametrize("source", ["one = first(rows)", "def same(one, other):\n    return one == other",
+                                    "for row in rows:\n    total += row * one"])  # fmt: skip
+def test_another_name_that_is_one_is_left_alone(source: str):
+    assert not loops_over_one(source)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)

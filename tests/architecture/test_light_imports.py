@@ -69,7 +69,7 @@ def loaded() -> dict[str, list[str] | str]:
     if not hasattr(os, "fork"):
         pytest.skip("no fork on this system")
     command = [sys.executable, "-c", _IMPORT_EACH, *light_modules()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=290)
     assert done.returncode == 0, done.stderr
     report: dict[str, list[str] | str] = json.loads(done.stdout.splitlines()[-1])
     return report

@@ -23,7 +23,9 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 def run(*command: str | Path, cwd: Path) -> str:
     """Standard output of a command that must succeed; nothing of this environment leaks into it."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run([str(one) for one in command], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(argument) for argument in command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

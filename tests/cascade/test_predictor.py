@@ -74,7 +74,7 @@ def test_it_routes_as_by_hand(cascade: Artifact, by_hand: tuple[np.ndarray, np.n
     np.testing.assert_allclose(predictor.infer(predictor.tokenize(TEXTS)), expected, atol=1e-5)
     assert predictor.answered == np.bincount(answering).tolist()
     labels = [cascade.task.labels[i] for i in expected.argmax(axis=1)]
-    assert [one.label for one in predictor.predict(TEXTS)] == labels
+    assert [prediction.label for prediction in predictor.predict(TEXTS)] == labels
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -82,7 +82,7 @@ def test_it_routes_as_by_hand(cascade: Artifact, by_hand: tuple[np.ndarray, np.n
 def test_streams_keep_their_order(cascade: Artifact, by_hand: tuple[np.ndarray, np.ndarray], threads: int, size: int):
     found = list(logits_by_chunk(open_predictor(cascade, threads=threads), chunked(TEXTS, size)))
     assert [text for chunk, _ in found for text in chunk] == list(TEXTS)
-    np.testing.assert_allclose(np.concatenate([one for _, one in found]), by_hand[1], atol=1e-5)
+    np.testing.assert_allclose(np.concatenate([part for _, part in found]), by_hand[1], atol=1e-5)
 
 
 def test_the_unsure_rows_of_a_batch_go_on_in_one_batch(cascade: Artifact, by_hand: tuple[np.ndarray, np.ndarray]):
@@ -135,7 +135,7 @@ def test_members_may_have_tokenizers_of_their_own(tmp_path: Path, plan: Plan, by
     np.testing.assert_allclose(streamed, by_hand[1], atol=1e-5)
     front = tokenizer_of(artifact)
     assert isinstance(front, CascadeTokenizer)
-    assert all((one == other).all() for one, other in zip(front.encode(TEXTS), rows, strict=True))
+    assert all((row == other).all() for row, other in zip(front.encode(TEXTS), rows, strict=True))
     assert front.count_longer(["goal " * 100, "goal"]) == 1
     long = ["goal " * 100 + "storm " * 100]
     [cut], [expected] = front.cutting("left").encode(long), front.encode(["storm " * 100])
@@ -182,7 +182,7 @@ def test_rows_are_joined_and_split():
 
 def test_it_is_loaded_by_its_folder(cascade: Artifact, by_hand: tuple[np.ndarray, np.ndarray]):
     labels = [cascade.task.labels[i] for i in by_hand[1].argmax(axis=1)]
-    assert [one.label for one in leanformer.load(cascade.path, threads=1).predict(TEXTS)] == labels
+    assert [prediction.label for prediction in leanformer.load(cascade.path, threads=1).predict(TEXTS)] == labels
     with pytest.raises(TypeError, match="list"):
         leanformer.load(cascade.path).predict("goal match")
 

@@ -38,7 +38,7 @@ def test_it_comes_back_as_it_was_written(members: list[Artifact], cascade: Artif
     opened = open_artifact(moved)
     assert opened.content_hash == cascade.content_hash
     plan, found = read_cascade(opened)
-    assert plan == PLAN and [one.content_hash for one in found] == [member.content_hash for member in members]
+    assert plan == PLAN and [member.content_hash for member in found] == [member.content_hash for member in members]
     assert opened.task == members[0].task and opened.max_tokens == members[0].max_tokens
     assert opened.properties["parameters"] == sum(member.properties["parameters"] for member in members)
     assert opened.bytes >= sum(member.bytes for member in members)
@@ -189,7 +189,7 @@ def test_what_takes_no_cascade_says_so(cascade: Artifact, tmp_path: Path):
 def test_a_member_of_another_format(members: list[Artifact], tmp_path: Path):
     large = tiny_artifact(tmp_path / "encoder", seed=5)
     made = write_cascade([members[0], large], PLAN, tmp_path / "cascade")
-    assert [one.format for one in read_cascade(made)[1]] == ["onnx", "encoder"]
+    assert [member.format for member in read_cascade(made)[1]] == ["onnx", "encoder"]
     assert len(open_predictor(made, threads=1).infer([]).shape) == 2
 
 

@@ -73,7 +73,7 @@ main()
 @pytest.mark.skipif(os.name != "posix", reason="limits on files")
 @pytest.mark.slow
 def test_training_without_room_and_then_with(tiny_onnx_artifact: Path, folder: Path, tmp_path: Path):
-    arguments = [str(one) for one in (
+    arguments = [str(argument) for argument in (
         "train", folder, "--encoder", tiny_onnx_artifact.parent / "encoder", "--output", tmp_path / "model", "--epochs",
         1, "--device", "cpu", "--threads", 1,
     )]  # fmt: skip

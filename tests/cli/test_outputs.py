@@ -247,7 +247,7 @@ IN_THE_WAY = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True], ids=["", "overwrite"])
-@pytest.mark.parametrize("in_the_way", IN_THE_WAY, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("in_the_way", IN_THE_WAY, ids=lambda obstacle: obstacle.__name__)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_it_is_refused_before_anything_is_done(
     name: str,

@@ -30,7 +30,7 @@ def test_only_files_are_scored_on_a_cluster(command: Command, tiny_onnx_artifact
 @pytest.mark.slow
 def test_a_cluster_answers_as_this_machine_does(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
     pytest.importorskip("ray")
-    path = write_lines(tmp_path / "texts.jsonl", [{"text": one} for one in tiny_texts(50, seed=4)[0]])
+    path = write_lines(tmp_path / "texts.jsonl", [{"text": text} for text in tiny_texts(50, seed=4)[0]])
     arguments = ("predict", tiny_onnx_artifact, "--input", path, "--output")
     assert command(*arguments, tmp_path / "plain.jsonl")[0] == 0
     status, _, err = command(*arguments, tmp_path / "out.jsonl", "--ray", "local", "--part-rows", 20)
@@ -39,7 +39,9 @@ def test_a_cluster_answers_as_this_machine_does(command: Command, tiny_onnx_arti
         [json.loads(line) for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
         for name in ("out.jsonl", "plain.jsonl")
     )
-    assert [(one["text"], one["label"]) for one in ours] == [(one["text"], one["label"]) for one in theirs]
+    assert [(answer["text"], answer["label"]) for answer in ours] == [
+        (answer["text"], answer["label"]) for answer in theirs
+    ]
     write_lines(path, [{"text": "rain"}, {"label": "no text"}])
     status, out, err = command(*arguments, tmp_path / "bad.jsonl", "--ray", "local", "--strict")
     is_friendly(status, out, err)

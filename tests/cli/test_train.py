@@ -23,6 +23,17 @@ def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tm
     assert options["learning_rate"] == 5e-4, "the adapter's own"
 
 
+def test_an_amount_of_memory_is_told_about_and_kept_to(command: Command, folder: Path, tmp_path: Path) -> None:
+    encoder = tiny_artifact(tmp_path / "encoder").path
+    told = ("train", folder, "--encoder", encoder, "--output", tmp_path / "made", "--epochs", 1, "--max-tokens", 32)
+    status, out, err = command(*told, "--memory", "1MB")
+    assert status == 1 and "this training takes" in err and "remedy: --memory" in err
+    enough = err.split("remedy: --memory ")[1].split(",")[0]
+    status, out, err = command(*told, "--memory", enough)
+    assert status == 0, err
+    assert f"memory {enough}: blocks of" in out + err and "a peak of about" in out + err
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [

@@ -61,7 +61,7 @@ def test_it_stores_what_predictors_then_use(goal: str, command: Command, model: 
     assert f"stored in {path}" in out and f"tuned for {goal} on 1 cores" in out and "candidates" in err
     found = read_tuning(artifact, 1, ENGINES)
     assert found is not None and found.record["goal"] == goal and artifact.content_hash == before
-    assert [one.name for one in path.parent.iterdir()] == [path.name], "nothing half-written is left"
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "nothing half-written is left"
     status, out, _ = command(*arguments, "--json")
     assert status == 0 and json.loads(out) == json.loads(path.read_text(encoding="utf-8"))
 

@@ -146,8 +146,8 @@ def test_descriptions_are_made_from_results(cluster: Any, tmp_path: Path):
             yield {"notes": str(tmp_path), "x": x}
 
     found = trials_as_they_finish(ask(), SQUARE, tmp_path / "results", address="local", local_cores=2)
-    for one in found:
-        told.append(one.number)
+    for trial in found:
+        told.append(trial.number)
     assert sorted(told) == list(range(6))
     assert all(asked - before <= 2 for asked, before in enumerate(known, start=1)), "two run at once, no more"
 

@@ -277,6 +277,6 @@ def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeyp
     for artifact in found.front.values():
         assert open_predictor(artifact, threads=1).tokenize(texts)
     assert found.report is not None
-    chosen = [one.format for one in found.front.values()]
+    chosen = [artifact.format for artifact in found.front.values()]
     runtimes = [rung.runtime for rung in found.report.rungs[-len(chosen) :]]
     assert all(("cascade" in runtime) == (kind == "cascade") for runtime, kind in zip(runtimes, chosen, strict=True))

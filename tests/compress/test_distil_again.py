@@ -45,7 +45,7 @@ def test_the_shape_stays_and_the_answers_come_back(teacher: Artifact, pruned: Ar
     student = again(pruned, teacher, tmp_path, epochs=12, learning_rate=5e-3)
     assert read_model(student).config.layers == shape
     assert distance(student, teacher) < 0.5 * distance(pruned, teacher)
-    assert [one["step"] for one in student.history] == ["compress.prune", "compress.distil"]
+    assert [entry["step"] for entry in student.history] == ["compress.prune", "compress.distil"]
 
 
 def test_no_layer_is_tried(teacher: Artifact, pruned: Artifact, tmp_path: Path):

@@ -123,8 +123,8 @@ def test_scores_are_finite_differences(model: Classifier, monkeypatch: pytest.Mo
         for unit in (0, 17, 39):
             found = slope(model, batch, layer.ffn.down.weight[:, unit])
             torch.testing.assert_close(per_row.units[i][:, unit].double(), found, rtol=1e-4, atol=1e-6)
-            maps = [one for one in (layer.ffn.up, layer.ffn.gate) if one is not None]
-            rows = [one[unit : unit + 1] for m in maps for one in (m.weight, m.bias) if one is not None]
+            maps = [linear for linear in (layer.ffn.up, layer.ffn.gate) if linear is not None]
+            rows = [tensor[unit : unit + 1] for m in maps for tensor in (m.weight, m.bias) if tensor is not None]
             expected = slope(model, batch, *rows).mean().abs() / batch.mask.sum()
             torch.testing.assert_close(scores.units[i][unit], expected, rtol=1e-3, atol=1e-8)
 
@@ -132,7 +132,7 @@ def test_scores_are_finite_differences(model: Classifier, monkeypatch: pytest.Mo
 def test_parameter_costs_are_what_narrowing_saves(model: Classifier):
     costs, depth = parameter_costs(model.config), len(model.config.layers)
     smaller = narrow(model, [torch.tensor([3, 1])] * depth, [torch.arange(7)] * depth)
-    before, after = (sum(p.numel() for p in one.parameters()) for one in (model, smaller))
+    before, after = (sum(p.numel() for p in classifier.parameters()) for classifier in (model, smaller))
     assert before - after == costs.full - costs.of(smaller.config.layers) > 0
 
 
@@ -140,7 +140,7 @@ def test_parameter_costs_are_what_narrowing_saves(model: Classifier):
 def test_flop_costs_are_what_narrowing_saves(model: Classifier, first_token_only: bool):
     costs, depth = flop_costs(model.config, 9, first_token_only=first_token_only), len(model.config.layers)
     smaller = narrow(model, [torch.tensor([3, 1])] * depth, [torch.arange(7)] * depth).config
-    before, after = (one.shape(first_token_only=first_token_only).flops(1, 9) for one in (model.config, smaller))
+    before, after = (config.shape(first_token_only=first_token_only).flops(1, 9) for config in (model.config, smaller))
     assert before - after == costs.full - costs.of(smaller.layers) > 0
 
 
@@ -191,11 +191,11 @@ def test_tuning_brings_every_family_nearer(model: Classifier, kind: str):
 
 def test_tuning_reads_token_types_where_the_family_has_them(model: Classifier):
     typed, depth = pair_batches(model.config), len(model.config.layers)
-    flat = [replace(one, types=torch.zeros_like(one.ids)) for one in typed]
+    flat = [replace(batch, types=torch.zeros_like(batch.ids)) for batch in typed]
     tuned = [narrow(model, [torch.arange(3)] * depth, [torch.arange(20)] * depth) for _ in range(2)]
     for small, batches in zip(tuned, (typed, flat), strict=True):
         tune(small, model, batches, "weights")
-    weights = [one.encoder.layers[0].ffn.down.weight for one in tuned]
+    weights = [classifier.encoder.layers[0].ffn.down.weight for classifier in tuned]
     assert torch.equal(*weights) is not model.config.reads_token_types
 
 
@@ -224,7 +224,7 @@ def step(kind: type, source: Artifact, folder: Path, **options: object) -> Artif
 @few_families
 def test_keeping_everything_changes_nothing(source: Artifact, kind: type, tmp_path: Path):
     same = step(kind, source, tmp_path, keep=1.0)
-    before, after = (logits(TorchPredictor(one), TEXTS) for one in (source, same))
+    before, after = (logits(TorchPredictor(artifact), TEXTS) for artifact in (source, same))
     np.testing.assert_allclose(after, before, atol=1e-4)
     ours, theirs = read_model(same).config, read_model(source).config
     # Heads are put in order by one of them, and take their columns of relative biases along.
@@ -234,7 +234,7 @@ def test_keeping_everything_changes_nothing(source: Artifact, kind: type, tmp_pa
 
 def rows_of(small: Tensor, whole: Tensor) -> set[int]:
     """Which rows of `whole` are not in `small`."""
-    kept = {int((whole == one).all(dim=1).nonzero()) for one in small}
+    kept = {int((whole == row).all(dim=1).nonzero()) for row in small}
     return set(range(len(whole))) - kept
 
 
@@ -293,7 +293,7 @@ def test_inner_states_and_trials_of_layers(source: Artifact, tmp_path: Path):
     fewer = Distil(layers=2, trial_texts=16, epochs=1, batch_size=32)(small, context, tmp_path / "trial" / "student")
     assert [line for line in said if "tried on 16 texts" in line]
     kept, layers = list(read_model(fewer).config.layers), read_model(small).config.layers
-    assert len(kept) == 2 and all(one in layers for one in kept)
+    assert len(kept) == 2 and all(layer in layers for layer in kept)
 
 
 def test_equal_widths_in_every_layer(source: Artifact, tmp_path: Path):

@@ -104,7 +104,7 @@ def test_gradients_are_those_of_the_kind_s_own_loss(data: Dataset, tmp_path: Pat
             expected.append((gradient * weight).detach().unflatten(1, (4, 8)).sum(dim=(0, 2)))
     torch.testing.assert_close(gradients.heads[0], torch.stack(expected), rtol=1e-3, atol=1e-5)
     if input_of(data.task).paired:
-        flat = [replace(one, types=torch.zeros_like(one.ids)) for one in found]
+        flat = [replace(batch, types=torch.zeros_like(batch.ids)) for batch in found]
         assert not torch.allclose(
             gate_gradients(model, flat, row_losses(answer)).heads[0], gradients.heads[0], atol=1e-3
         )
@@ -133,7 +133,7 @@ def test_what_the_model_learnt_about_answering_stays(data: Dataset, step: type, 
     assert data.dev is not None
     assert logits(open_predictor(small, threads=1), data.dev.inputs).shape == (40, source.task.outputs)
     same = step(keep=1.0)(source, context, tmp_path / "same")
-    ours, theirs = (logits(open_predictor(one, threads=1), data.dev.inputs) for one in (same, source))
+    ours, theirs = (logits(open_predictor(artifact, threads=1), data.dev.inputs) for artifact in (same, source))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
@@ -150,7 +150,7 @@ def test_text_alone_says_what_can_be_spared(data: Dataset, tmp_path: Path):
         small = step(source, make_context(folder, source, data=alone, seed=seed), folder / "pruned")
         return float(((logits(open_predictor(small, threads=1), inputs) - whole) ** 2).mean())
 
-    untuned, tuned = (distance(PrunePostTraining(keep=0.5, multiple=1, tune=one)) for one in ("none", "weights"))
+    untuned, tuned = (distance(PrunePostTraining(keep=0.5, multiple=1, tune=tune)) for tune in ("none", "weights"))
     chance = [distance(Prune(keep=0.5, multiple=1, ranking="random"), seed) for seed in range(4)]
     assert tuned < untuned < np.mean(chance)
     assert tuned < 0.25 * np.median(chance)

@@ -46,7 +46,7 @@ def test_answers_to_counted_texts_stay_to_the_bit(kind: str, tmp_path: Path):
     assert read_model(small).config.vocabulary < read_model(source).config.vocabulary
     for part in (data.train, data.unlabelled):
         assert part is not None
-        before, after = (logits(TorchPredictor(one, device="cpu"), part.inputs) for one in (source, small))
+        before, after = (logits(TorchPredictor(artifact, device="cpu"), part.inputs) for artifact in (source, small))
         assert np.array_equal(before, after)
     counted = small.history[-1]["result"]["counted"]
     assert counted["texts"] == 14 * (2 if input_of(data.task).paired else 1) and counted["texts_changed"] == 0
@@ -63,7 +63,7 @@ def test_every_layout_of_tables(case: tuple[str, str], tmp_path: Path):
     assert replace(ours, vocabulary=theirs.vocabulary) == theirs
     assert data.train is not None
     inputs = data.train.inputs
-    before, after = (logits(TorchPredictor(one, device="cpu"), inputs) for one in (source, small))
+    before, after = (logits(TorchPredictor(artifact, device="cpu"), inputs) for artifact in (source, small))
     assert np.array_equal(before, after) and before.std() > 0.05
     graph = Onnx()(small, make_context(tmp_path / "onnx", small, data=data), tmp_path / "graph")
     np.testing.assert_allclose(logits(LightPredictor(graph, threads=1), inputs), before, atol=1e-4)

@@ -92,7 +92,7 @@ def test_quick(quick: Compressed):
     assert chosen.content_hash == result.artifact.content_hash
     test = tiny_dataset().test
     assert test is not None and test.labels is not None
-    answers = [one.label for one in leanformer.load(lean, threads=1).predict(test.texts)]
+    answers = [prediction.label for prediction in leanformer.load(lean, threads=1).predict(test.texts)]
     right = np.mean([label == LABELS[i] for label, i in zip(answers, test.labels, strict=True)])
     assert right == pytest.approx(chosen.quality)
 
@@ -104,8 +104,8 @@ def test_card_and_report_mention_the_figures(quick: Compressed):
     assert f"{100 * rung.quality:.2f} % on 60 test texts" in card
     assert "leanformer.load" in card and "`export.onnx`" in card and "`music`, `sport`, `weather`" in card
     page = (lean / "report.md").read_text(encoding="utf-8")
-    for one in result.report.rungs:
-        assert f"| {one.name}" in page and f"| {one.name}" in card
+    for entry in result.report.rungs:
+        assert f"| {entry.name}" in page and f"| {entry.name}" in card
 
 
 def test_the_chosen_model_is_compared_with_the_floor(quick: Compressed):
@@ -128,7 +128,7 @@ def test_the_floor_can_be_left_out(teacher: Artifact, tmp_path: Path):
 
 
 def test_what_the_steps_took_stands_in_the_report_and_not_in_the_artifact(quick: Compressed):
-    steps = {one["step"]: one for one in quick.report.training}
+    steps = {entry["step"]: entry for entry in quick.report.training}
     assert list(steps) == ["teacher", *(step["name"] for step in (quick.report.recipe or {})["steps"]), FLOOR]
     assert steps.pop("teacher")["energy"] is None, "this teacher was trained by a function, and nothing is recorded"
     for step in steps.values():

@@ -64,7 +64,7 @@ class Whole:
         self.compressed = run(folder, "compress")["changes"]
         # The weights that are kept are those of the best epoch; were it the first, later ones could go wrong unseen.
         (student,) = (folder / "lean.work" / "steps").glob("student-????????????????")
-        best = [open_artifact(one).history[-1]["result"]["best_epoch"] for one in (folder / "teacher", student)]
+        best = [open_artifact(path).history[-1]["result"]["best_epoch"] for path in (folder / "teacher", student)]
         assert min(best) > 1, best
 
     def start(self, folder: Path, *, with_teacher: bool) -> Path:

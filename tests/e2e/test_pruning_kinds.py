@@ -45,7 +45,11 @@ def test_thorough_for_roberta(tmp_path: Path):
     assert len(rungs) == 10 and not [note for note in result.report.notes if "left out" in note]
     assert rungs["half cut, not trained"].bytes > rungs["a third left, distilled"].bytes
     assert result.report.choice is not None and result.report.choice["rung"] == "int8"
-    assert [one["step"] for one in result.artifact.history][-3:] == ["compress.distil", "export.onnx", "export.int8"]
+    assert [entry["step"] for entry in result.artifact.history][-3:] == [
+        "compress.distil",
+        "export.onnx",
+        "export.int8",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Pa
     )  # fmt: skip
     assert status == 0, err
     assert "compress.distil takes encoder or transformers, not an artifact of format 'bilstm'" in err
-    assert [one["step"] for one in open_artifact(tmp_path / "y").history][:1] == ["export.onnx"]
+    assert [entry["step"] for entry in open_artifact(tmp_path / "y").history][:1] == ["export.onnx"]
 
 
 @pytest.mark.slow

@@ -141,7 +141,7 @@ def test_answers_over_http_are_those_of_predict(lean: Compressed, data: Dataset)
             first = expected.answers[0]
             assert found[0]["answer"] == (first.text or None)
             assert found[0]["score"] == pytest.approx(first.probability, abs=1e-4)
-            assert all(one["answer"] in (None, context[one["start"] : one["end"]]) for one in found)
+            assert all(answer["answer"] in (None, context[answer["start"] : answer["end"]]) for answer in found)
         [one] = server.ask("POST", "/answer", {"inputs": list(asked[0]), "top_k": 1}).json
         assert one["answer"] == reply.json[0][0]["answer"], "one question gets one list"
         wrong = server.ask("POST", "/answer", {"inputs": "who?"})

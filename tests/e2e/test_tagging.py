@@ -83,7 +83,7 @@ def test_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     predictor = open_predictor(lean, threads=1)
     tags = decide(logits(predictor, examples.texts), lean.task)
     assert all(is_legal(tag, TAGS) for tag in tags)
-    names, gold = ([[TAGS[i] for i in one] for one in each] for each in (tags, examples.targets))
+    names, gold = ([[TAGS[i] for i in row] for row in each] for each in (tags, examples.targets))
     chosen = next(rung for rung in report["rungs"] if rung["name"] == report["choice"]["rung"])
     assert chosen["quality"] == pytest.approx(f1_score(gold, names))
 

@@ -61,7 +61,7 @@ def test_the_pooled_vector_is_what_the_encoder_gives(made: tuple[Artifact, ...])
 
 def test_int8_stays_near(made: tuple[Artifact, ...]):
     _, onnx, int8 = made
-    ours, theirs = (unit_vectors(logits(LightPredictor(one, threads=1), TEXTS)) for one in (int8, onnx))
+    ours, theirs = (unit_vectors(logits(LightPredictor(artifact, threads=1), TEXTS)) for artifact in (int8, onnx))
     assert (ours * theirs).sum(axis=1).min() > 0.98
     assert int8.bytes < onnx.bytes
 
@@ -120,7 +120,7 @@ def test_a_folder_says_how_it_pools(tmp_path: Path):
     made = make_embedder(str(folder), TEXTS, tmp_path / "lean")
     assert (made.task.kind, made.task.width, made.max_tokens) == ("embedding", 32, 24)
     assert made.properties["precision"] == "int8 per_token"
-    assert [one["step"] for one in made.history] == ["import", "export.onnx", "export.int8"]
+    assert [entry["step"] for entry in made.history] == ["import", "export.onnx", "export.int8"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lean", "model"], "nothing half-made is left"
     assert open_artifact(tmp_path / "lean").content_hash == made.content_hash
 

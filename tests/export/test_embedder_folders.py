@@ -43,7 +43,7 @@ def check(folder: Path, output: Path) -> list[str]:
     """Vectors as `encode` gives them; what was said."""
     said: list[str] = []
     made = make_embedder(str(folder), TEXTS, output, precision="fp32", say=said.append)
-    ours = np.array([one.vector for one in LightPredictor(made, threads=1).predict(ASKED)])
+    ours = np.array([prediction.vector for prediction in LightPredictor(made, threads=1).predict(ASKED)])
     theirs = SentenceTransformer(str(folder), device="cpu").encode(ASKED, normalize_embeddings=True)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     return said

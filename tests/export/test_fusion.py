@@ -64,8 +64,8 @@ def test_every_linear_map_runs_in_int8(method: str, tmp_path: Path):
 def test_no_shape_arithmetic_is_left(tmp_path: Path):
     encoder, fp32 = make_onnx(tmp_path, config=tiny_config(layers=(LayerShape(2, 24), LayerShape(3, 16))))
     int8 = Int8(max_flips=1.0, max_mean_share=10)(fp32, make_context(tmp_path, encoder), tmp_path / "int8")
-    for one in (fp32, int8):
-        counts = optimised(one.path / "model.onnx", tmp_path)
+    for artifact in (fp32, int8):
+        counts = optimised(artifact.path / "model.onnx", tmp_path)
         assert counts["Shape"] == 0, counts
         assert counts["Where"] == 2, "the two masks"
         assert not (SHAPE_ARITHMETIC - {"Where"}) & set(counts), counts

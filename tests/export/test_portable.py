@@ -84,7 +84,7 @@ def test_no_two_products_leave_16_bits(tmp_path: Path, kind: str, method: str) -
     assert len(weights(portable)) >= 4
     assert max(worst_pair(weight) for _, weight in weights(plain)) > MOST
     assert max(worst_pair(weight) for _, weight in weights(portable)) <= MOST
-    assert [one.name for one in portable.graph.input] == [one.name for one in plain.graph.input]
+    assert [tensor.name for tensor in portable.graph.input] == [tensor.name for tensor in plain.graph.input]
     write_standard_onnx(fp32, tmp_path / "fp32.onnx")
     mask = feed()["attention_mask"].astype(bool)
     found = {
@@ -111,8 +111,8 @@ def test_products_are_the_same_where_sums_are_cut_off(tmp_path: Path, method: st
         pairs = [  # the byte rows and the weight of each product
             (makers[node.input[0]].input[0], makers[node.input[1]].input[0])
             for node in graph.graph.node
-            if node.op_type == "MatMul" and all(makers.get(one) and makers[one].op_type == "DequantizeLinear"
-                                                for one in node.input)
+            if node.op_type == "MatMul" and all(makers.get(source) and makers[source].op_type == "DequantizeLinear"
+                                                for source in node.input)
         ]  # fmt: skip
         assert len(pairs) >= 8
         names = list(dict.fromkeys(values for values, _ in pairs))

@@ -111,7 +111,7 @@ def test_alone_and_in_company(exported: tuple[Artifact, Artifact, Artifact]) -> 
         np.testing.assert_array_equal(together, np.concatenate(alone))
     packs = LightPredictor(exported[1], threads=1, pack_tokens=64)
     np.testing.assert_allclose(
-        packs.infer(packs.tokenize(EXAMPLES.texts)), np.concatenate([one for one in alone]), atol=0.5
+        packs.infer(packs.tokenize(EXAMPLES.texts)), np.concatenate([values for values in alone]), atol=0.5
     )
 
 
@@ -126,7 +126,7 @@ def test_a_padded_graph_is_run_too(exported: tuple[Artifact, Artifact, Artifact]
         write_manifest(tmp_path / "copy", format="onnx", task=onnx.task, max_tokens=16, properties=onnx.properties),
         threads=1, pack_tokens=120,
     )  # fmt: skip
-    ours, theirs = (logits(one, EXAMPLES.texts) for one in (padded, LightPredictor(onnx, threads=1)))
+    ours, theirs = (logits(predictor, EXAMPLES.texts) for predictor in (padded, LightPredictor(onnx, threads=1)))
     np.testing.assert_allclose(flat(ours), flat(theirs), atol=1e-5, rtol=0)
 
 
@@ -158,12 +158,12 @@ def test_answers_have_places_in_the_text_as_it_was_given(exported: tuple[Artifac
     predictor = LightPredictor(exported[1], threads=1)
     texts = ["  the  goal, was\tit! ", "no\u00a0ball", *(f"« {text}»" for text in EXAMPLES.texts)]
     found = predictor.predict(texts)
-    for text, one in zip(texts, found, strict=True):
-        assert one.spans is not None and one.tags is not None and one.words is not None
-        assert len(one.tags) == len(one.words)
-        for span in one.spans:
+    for text, prediction in zip(texts, found, strict=True):
+        assert prediction.spans is not None and prediction.tags is not None and prediction.words is not None
+        assert len(prediction.tags) == len(prediction.words)
+        for span in prediction.spans:
             assert text[span.start : span.end] == span.text and 0 < span.probability <= 1
-    assert any(one.spans for one in found)
+    assert any(prediction.spans for prediction in found)
     assert found[0].words == ("the", "goal", ",", "was", "it", "!")
     words = predictor.predict([["the", "goal", ",", "was", "it", "!"]])[0]
     assert words.tags == found[0].tags and replace(words, spans=None).words == found[0].words

@@ -213,7 +213,7 @@ def _safetensors(files: Files, draw: random.Random) -> str:
     try:
         (size,) = struct.unpack_from("<Q", content)
         header, body = json.loads(content[8 : 8 + size]), bytearray(content[8 + size :])
-        name = draw.choice(sorted(one for one in header if one != "__metadata__"))
+        name = draw.choice(sorted(key for key in header if key != "__metadata__"))
         tensor, way = header[name], draw.randrange(9)
         start, end = tensor["data_offsets"]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error):

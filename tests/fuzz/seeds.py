@@ -82,5 +82,5 @@ def make_seeds(folder: Path, *, few: bool = False) -> dict[str, Path]:
     """Name -> folder of each artifact; with `few` of classifiers alone."""
     found: dict[str, Path] = {}
     for number, make in enumerate(_MAKERS[:1] if few else _MAKERS):
-        found |= {name: one.path for name, one in make(folder / str(number)).items()}
+        found |= {name: artifact.path for name, artifact in make(folder / str(number)).items()}
     return found

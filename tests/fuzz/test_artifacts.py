@@ -62,7 +62,7 @@ def test_a_traceback_and_a_process_that_dies_are_seen(tmp_path: Path, monkeypatc
     dying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dying))
     asked = artifacts.Worker(None)
-    assert [one["outcome"] for one in asked.ask([["inspect", "x"]])] == ["crash"]
+    assert [reply["outcome"] for reply in asked.ask([["inspect", "x"]])] == ["crash"]
     asked.stop()
 
 

@@ -71,7 +71,7 @@ def _judged(status: Any, out: str, err: str) -> dict[str, str]:
 
 def _key(error: BaseException) -> str:
     """What tells one fault from another: its class, and the last of our own lines that it came through."""
-    ours = [one for one in traceback.extract_tb(error.__traceback__) if "/leanformer/" in one.filename]
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "/leanformer/" in frame.filename]
     where = f"{Path(ours[-1].filename).name}:{ours[-1].name}" if ours else ""
     return f"{type(error).__name__} {where}"
 

@@ -35,7 +35,7 @@ def train_tokenizer(kind: str, folder: Path) -> int:
         trainer = trainers.WordPieceTrainer(**options)
     tokenizer.train_from_iterator(texts, trainer)
     first, last = ("[CLS]", "[SEP]") if kind == "wordpiece" else ("<s>", "</s>")
-    ids = [(one, tokenizer.token_to_id(one)) for one in (first, last)]
+    ids = [(piece, tokenizer.token_to_id(piece)) for piece in (first, last)]
     middle = "[SEP] $B:1 [SEP]:1" if kind == "wordpiece" else "</s> </s> $B </s>"
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}", pair=f"{first} $A {middle}", special_tokens=ids

@@ -38,7 +38,7 @@ def space_of(folder: Path, text: str = SIMPLE) -> Space:
 
 
 def option(job: Job, step: str, name: str) -> Any:
-    return next(one[name] for one in job["recipe"]["steps"] if one["name"] == step)
+    return next(entry[name] for entry in job["recipe"]["steps"] if entry["name"] == step)
 
 
 def figures(**given: float) -> dict[str, float]:

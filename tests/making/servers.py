@@ -81,7 +81,7 @@ class Server:
         """Wait until the log has the `count`th event of that name (and with those fields); that event."""
 
         def found() -> list[dict[str, Any]]:
-            return [one for one in self.log if one["event"] == name and fields.items() <= one.items()]
+            return [line for line in self.log if line["event"] == name and fields.items() <= line.items()]
 
         with self._more:
             self._more.wait_for(lambda: len(found()) >= count or self.raw[-1:] == [""], SECONDS)
@@ -91,9 +91,9 @@ class Server:
     @property
     def workers(self) -> list[int]:
         """Process ids of the workers that were started and not reported lost."""
-        started = [one["pid"] for one in self.log if one["event"] == "worker_started" and "pid" in one]
-        lost = {one["pid"] for one in self.log if one["event"] == "worker_lost" and "pid" in one}
-        return [one for one in started if one not in lost]
+        started = [line["pid"] for line in self.log if line["event"] == "worker_started" and "pid" in line]
+        lost = {line["pid"] for line in self.log if line["event"] == "worker_lost" and "pid" in line}
+        return [pid for pid in started if pid not in lost]
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:

@@ -35,11 +35,11 @@ def tagged_sentences(count: int, seed: int) -> list[tuple[list[str], list[str]]]
         words: list[str] = []
         tags: list[str] = []
         for _ in range(int(generator.integers(1, 4))):
-            fillers = [str(one) for one in generator.choice(FILLERS[:6], size=generator.integers(1, 4))]
+            fillers = [str(word) for word in generator.choice(FILLERS[:6], size=generator.integers(1, 4))]
             kind = str(generator.choice(list(_TYPES)))
             names = TOPICS[_TYPES[kind]]
             entity = [str(generator.choice(names[:2]))]
-            entity += [str(one) for one in generator.choice(names[2:5], size=generator.integers(0, 3))]
+            entity += [str(word) for word in generator.choice(names[2:5], size=generator.integers(0, 3))]
             words += fillers + entity
             tags += ["O"] * len(fillers) + [f"{'I' if i else 'B'}-{kind}" for i in range(len(entity))]
         result.append((words, tags))

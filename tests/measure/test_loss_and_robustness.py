@@ -60,8 +60,8 @@ def test_typing_errors_are_small_and_the_same_every_time():
     seen = {typos(text, seed) for seed in range(20)}
     assert len(seen) > 5
     assert typos(text) == typos(text) != text
-    for one in seen:
-        pairs = list(zip(text.split(" "), one.split(" "), strict=True))
+    for variant in seen:
+        pairs = list(zip(text.split(" "), variant.split(" "), strict=True))
         altered = [(old, new) for old, new in pairs if old != new]
         assert 1 <= len(altered) <= 2
         for old, new in altered:
@@ -80,7 +80,7 @@ class Cased:
         return [np.frombuffer(text.encode("utf-16-le"), dtype=np.uint16).astype(np.int32) for text in texts]
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        return one_hot([int(any(65 <= one <= 90 for one in row)) for row in rows]).astype(np.float32)
+        return one_hot([int(any(65 <= token <= 90 for token in row)) for row in rows]).astype(np.float32)
 
 
 def test_what_a_perturbation_costs_is_counted():

@@ -47,7 +47,7 @@ def test_quality_with_each_language_and_their_mean() -> None:
     assert found.drop == pytest.approx(before - found.quality) and found.drop_low < found.drop < found.drop_high
     each = []
     for language in ("aa", "bb"):
-        rows = [i for i, one in enumerate(EXAMPLES.languages) if one == language]
+        rows = [i for i, code in enumerate(EXAMPLES.languages) if code == language]
         each.append(f1_score(names(gold[rows]), names(answers[rows])))
         value, low, high = found.scores[f"F1 in {language}"]
         assert value == pytest.approx(each[-1]) and low < value < high
@@ -78,7 +78,7 @@ def test_word_pieces_are_scored_as_words_of_their_own(tmp_path: Path) -> None:
             spread += [name, *["O" if name == "O" else f"I-{name[2:]}"] * (count - 1)]
         assert [TASK.labels[i] for i in pieces] == spread
     assert sum(map(len, gold)) > sum(map(len, examples.targets)) + 10
-    assert [len(one) for one in found] == [len(one) for one in gold]
+    assert [len(tags) for tags in found] == [len(tags) for tags in gold]
     assert piece_f1(predictor, examples) == pytest.approx(f1_score(names(gold), names(found)))
     # The pieces' own logits are asked, not the word's tag spread over them.
     assert logits(predictor, texts).shape == (8,)

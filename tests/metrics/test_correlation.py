@@ -46,4 +46,4 @@ def test_the_one_figure_of_each_form_of_answer() -> None:
     assert score_logits(logits, targets, Task("multilabel", ("a", "b"), thresholds=(0.2, 0.5))) == 1
     score = Task("similarity", (), scale=(3.0, 2.0))
     assert score_logits(logits[:, 1:], np.array([1.0, 2, 5]), score) == pytest.approx(1)
-    assert [metric_name(one) for one in (several, score)] == ["micro-F1", "Spearman correlation"]
+    assert [metric_name(task) for task in (several, score)] == ["micro-F1", "Spearman correlation"]

@@ -84,6 +84,6 @@ def test_columns_that_nothing_can_be_lost_in_are_left_out():
 
 
 def test_a_constant_has_no_correlation():
-    for one, other in ((np.ones(20), SCORES[:20]), (SCORES[:20], np.ones(20))):
-        estimate = rank_estimate(one, other)
+    for scores, other in ((np.ones(20), SCORES[:20]), (SCORES[:20], np.ones(20))):
+        estimate = rank_estimate(scores, other)
         assert estimate.value == 0 and not estimate.influence.any()

@@ -20,8 +20,8 @@ def test_what_made_the_errors_is_found(limit: float, factor: float, exponent: fl
 def test_several_at_a_time_are_as_each_alone() -> None:
     errors = np.random.default_rng(1).uniform(0.1, 0.2, (6, 5)) + 2 * SIZES**-0.5
     together = fit_power_laws(SIZES, errors)
-    for row, one in enumerate(errors):
-        alone = fit_power_laws(SIZES, one[None])
+    for row, curve in enumerate(errors):
+        alone = fit_power_laws(SIZES, curve[None])
         assert together.at(1000)[row] == pytest.approx(alone.at(1000)[0])
 
 

@@ -32,7 +32,7 @@ def drawn(seed: int, sentences: int = 60) -> tuple[np.ndarray, np.ndarray]:
     """Random tags, and others that agree with them on many words; most are not legal."""
     generator = np.random.default_rng(seed)
     gold = [generator.choice(len(LABELS), size=generator.integers(0, 12)) for _ in range(sentences)]
-    found = [np.where(generator.random(len(one)) < 0.7, one, generator.permutation(one)) for one in gold]
+    found = [np.where(generator.random(len(tags)) < 0.7, tags, generator.permutation(tags)) for tags in gold]
     return ragged(found), ragged(gold)
 
 
@@ -106,9 +106,9 @@ def test_labels_of_every_scheme_are_counted_as_their_entities(prefixes: str) -> 
     )
     counts = entity_counts(found, gold, labels)
     for row, both in enumerate(zip(found, gold, strict=True)):
-        ours, theirs = (entities([labels[int(i)] for i in one]) for one in both)
+        ours, theirs = (entities([labels[int(i)] for i in tags]) for tags in both)
         for column, kind in enumerate(types_of(labels)):
-            a, b = ({one for one in each if one.type == kind} for each in (ours, theirs))
+            a, b = ({entity for entity in each if entity.type == kind} for each in (ours, theirs))
             assert counts[row, column].tolist() == [len(a & b), len(a), len(b)]
 
 

@@ -55,7 +55,7 @@ def test_both_ways_are_the_librarys_packed_sequences(train: bool) -> None:
 @pytest.mark.parametrize("pooling", ["none", "ends"])
 def test_padding_changes_nothing(pooling: str) -> None:
     model, (ids, mask) = tiny_recurrent(pooling=pooling), block()
-    wide = [torch.cat([one, torch.zeros(len(one), 4, dtype=torch.long)], dim=1) for one in (ids, mask)]
+    wide = [torch.cat([tensor, torch.zeros(len(tensor), 4, dtype=torch.long)], dim=1) for tensor in (ids, mask)]
     wide[0][:, -4:] = 9
     with torch.no_grad():
         alone, together, wider = model(ids[2:3, :5], mask[2:3, :5]), model(ids, mask), model(*wide)

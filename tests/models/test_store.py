@@ -154,7 +154,7 @@ def test_a_tokenizer_of_the_older_form_is_converted(mapped: bool, tmp_path: Path
     assert artifact.format == ("encoder" if mapped else "transformers")
     reference = tiny_artifact(tmp_path / "reference", max_tokens=48)
     ours, theirs = TorchPredictor(artifact).tokenize(TEXTS), TorchPredictor(reference).tokenize(TEXTS)
-    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    assert all(np.array_equal(row, other) for row, other in zip(ours, theirs, strict=True))
     if mapped:
         _, path, _, _ = start_classifier(str(source), TASK)
         assert path.read_bytes() == artifact.file("tokenizer.json").read_bytes()

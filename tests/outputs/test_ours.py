@@ -92,7 +92,7 @@ def test_a_cascade_with_tuned_members_is_ours(tmp_path: Path):
         write_cascade(make_members(tmp_path), PLAN, temporary)
     write_later(tmp_path / "both")
     (tmp_path / "both" / "members" / "1" / "tuning").mkdir()
-    shutil.copy(*(tmp_path / "both" / one / "tuning" / "0123456789abcdef.json" for one in ("", "members/1")))
+    shutil.copy(*(tmp_path / "both" / member / "tuning" / "0123456789abcdef.json" for member in ("", "members/1")))
     assert theirs(tmp_path / "both") == []
     (tmp_path / "both" / BESIDE).unlink()
     assert theirs(tmp_path / "both") == []
@@ -114,7 +114,7 @@ def test_the_folder_of_a_search_is_ours(delivered: Path, tmp_path: Path):
     (tmp_path / "found" / BESIDE).unlink()
     assert theirs(tmp_path / "found") == []
     shutil.copytree(tmp_path / "found" / "front" / "trial-001", tmp_path / "found" / "front" / "trial-002")
-    assert all(one.startswith("front/trial-002/") for one in theirs(tmp_path / "found"))
+    assert all(path.startswith("front/trial-002/") for path in theirs(tmp_path / "found"))
     assert "front/trial-002/model.onnx" in theirs(tmp_path / "found")
 
 

@@ -91,15 +91,15 @@ def assert_parity(ours: Classifier, theirs: PreTrainedModel, inputs: Inputs, tol
     for name, output in (("explicit", explicit), ("fused", fused)):
         states = output.encoded.hidden_states
         assert len(states) == len(expected.hidden_states)
-        for index, (one, other) in enumerate(zip(states, expected.hidden_states, strict=True)):
-            _assert_close(one[real], other[real], tolerance, f"{name}: hidden state {index}")
+        for index, (state, other) in enumerate(zip(states, expected.hidden_states, strict=True)):
+            _assert_close(state[real], other[real], tolerance, f"{name}: hidden state {index}")
         if "logits" in expected:
             _assert_close(output.logits, expected.logits, tolerance, f"{name}: logits")
     assert len(explicit.encoded.attentions) == len(expected.attentions)
-    for index, (one, other) in enumerate(zip(explicit.encoded.attentions, expected.attentions, strict=True)):
-        assert one.shape == other.shape, f"attentions of layer {index}: {one.shape}, expected {other.shape}"
-        queries = real[:, None, :, None].expand_as(one)
-        _assert_close(one[queries], other[queries], tolerance, f"attentions of layer {index}")
+    for index, (attention, other) in enumerate(zip(explicit.encoded.attentions, expected.attentions, strict=True)):
+        assert attention.shape == other.shape, f"attentions of layer {index}: {attention.shape}, expected {other.shape}"
+        queries = real[:, None, :, None].expand_as(attention)
+        _assert_close(attention[queries], other[queries], tolerance, f"attentions of layer {index}")
 
 
 def _assert_close(ours: Tensor, theirs: Tensor, tolerance: float, what: str) -> None:

@@ -74,7 +74,7 @@ def test_an_embedding_weight_under_another_name(entry: str, square: Path, monkey
 
 @pytest.mark.parametrize("entry", bert._LAYER)
 def test_a_layer_weight_under_another_name(entry: str, square: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    group = [one for one in bert._LAYER if ("LayerNorm" in one) == ("LayerNorm" in entry)]
+    group = [name for name in bert._LAYER if ("LayerNorm" in name) == ("LayerNorm" in entry)]
     other = partner(entry, group)
     swapped = {entry: bert._LAYER[other], other: bert._LAYER[entry]}
     monkeypatch.setattr(bert, "_LAYER", bert._LAYER | swapped)
@@ -102,7 +102,7 @@ def test_a_single_wrong_weight(name: str, plain: Path) -> None:
         # Adds the same number to all scores of a query, so that the softmax takes it away again: no output can
         # show it, and the mapping is compared with the stored tensor instead.
         assert_parity(ours, theirs, mixed_inputs())
-        [stored] = [one for one, our in bert.names(ours.config).items() if our == name]
+        [stored] = [foreign for foreign, native in bert.names(ours.config).items() if native == name]
         assert not torch.equal(tensor, theirs.state_dict()[stored])
         assert torch.equal(read_classifier(plain, 3)[0].state_dict()[name], theirs.state_dict()[stored])
         return

@@ -91,7 +91,7 @@ def test_positions_are_the_longest_usable_input(name: str, tmp_path: Path) -> No
 def test_a_bare_encoder_lacks_the_head(name: str, tmp_path: Path) -> None:
     theirs = FAMILIES[name].model().base_model
     ours, missing = read_classifier(saved(theirs, tmp_path), 3)
-    assert missing and all(one.startswith("head.") for one in missing)
+    assert missing and all(key.startswith("head.") for key in missing)
     assert_parity(ours.eval(), theirs, inputs_for(ours.config))
 
 
@@ -103,10 +103,10 @@ def test_the_graph_gives_the_logits_of_the_stock_model(name: str, variant: str, 
     assert operator_counts(graph) == expected_operators(ours.config)
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     inputs = inputs_for(ours.config)
-    for one in (inputs, alone(inputs), Inputs(inputs.ids[1:, :16], inputs.mask[1:, :16], None)):
+    for batch in (inputs, alone(inputs), Inputs(inputs.ids[1:, :16], inputs.mask[1:, :16], None)):
         with torch.no_grad():
-            expected = theirs(input_ids=one.ids, attention_mask=one.mask).logits.numpy()
-        feed = {"input_ids": one.ids.numpy(), "attention_mask": one.mask.numpy()}
-        assert expected.shape == (len(one.ids), ours.config.labels)
+            expected = theirs(input_ids=batch.ids, attention_mask=batch.mask).logits.numpy()
+        feed = {"input_ids": batch.ids.numpy(), "attention_mask": batch.mask.numpy()}
+        assert expected.shape == (len(batch.ids), ours.config.labels)
         np.testing.assert_allclose(session.run(["logits"], feed)[0], expected, atol=1e-4, rtol=0)
     assert expected.std() > 0.05, "logits that are all alike would agree with anything"

@@ -31,14 +31,14 @@ def test_a_pretrained_model_gives_its_encoder(name: str, tmp_path: Path) -> None
         assert missing == ["head.classifier.weight", "head.classifier.bias"]
         assert torch.equal(ours.head.pooler.weight, theirs.head.dense.weight)
     else:
-        assert missing == [f"head.{one}.{part}" for one in ("pooler", "classifier") for part in ("weight", "bias")]
+        assert missing == [f"head.{layer}.{part}" for layer in ("pooler", "classifier") for part in ("weight", "bias")]
 
 
 def test_the_discriminator_of_electra_gives_its_encoder(tmp_path: Path) -> None:
     theirs = transformers.ElectraForPreTraining(FAMILIES["electra"].model().config).eval()
     roughen(theirs)
     ours, missing = read_classifier(saved(theirs, tmp_path), 3)
-    assert all(one.startswith("head.") for one in missing)
+    assert all(key.startswith("head.") for key in missing)
     assert_parity(ours.eval(), theirs.electra, inputs_for(ours.config))
 
 
@@ -46,8 +46,8 @@ def test_the_discriminator_of_electra_gives_its_encoder(tmp_path: Path) -> None:
 def test_the_pooler_of_a_bare_encoder_is_passed_over(name: str, tmp_path: Path) -> None:
     theirs = FAMILIES[name].model()
     bare = getattr(transformers, f"{FAMILIES[name].stock}Model")(theirs.config)
-    assert any(one.startswith("pooler.") for one in load_file(saved(bare, tmp_path) / "model.safetensors"))
-    assert all(one.startswith("head.") for one in read_classifier(tmp_path, 3)[1])
+    assert any(key.startswith("pooler.") for key in load_file(saved(bare, tmp_path) / "model.safetensors"))
+    assert all(key.startswith("head.") for key in read_classifier(tmp_path, 3)[1])
     prefixed = {f"{name}.{key}": value for key, value in bare.state_dict().items()}
     save_file({key: value.clone() for key, value in prefixed.items()}, tmp_path / "model.safetensors")
     ours, _ = read_classifier(tmp_path, 3)

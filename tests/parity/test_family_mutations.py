@@ -76,13 +76,13 @@ def test_every_two_weights_exchanged_are_missed(name: str, tmp_path: Path) -> No
         by_shape.setdefault(tuple(tensor.shape), []).append(weight)
     tried = 0
     for group in by_shape.values():
-        for one, other in pairwise(group):
-            kept = state[one].clone()
-            state[one].copy_(state[other])
-            state[other].copy_(kept)
-            assert is_caught(ours, theirs), f"{one} and {other}"
-            state[other].copy_(state[one])
-            state[one].copy_(kept)
+        for first, second in pairwise(group):
+            kept = state[first].clone()
+            state[first].copy_(state[second])
+            state[second].copy_(kept)
+            assert is_caught(ours, theirs), f"{first} and {second}"
+            state[second].copy_(state[first])
+            state[first].copy_(kept)
             tried += 1
     assert tried > 10 and not is_caught(ours, theirs)
 

@@ -121,7 +121,9 @@ def test_an_adapter_of_peft_is_known_with_its_base(teacher: Artifact, tmp_path: 
     assert found() != before
 
 
-PATHS = [(technique, one) for technique in sorted(TECHNIQUES) for one in options_of_type(load(technique), "FilePath")]
+PATHS = [
+    (technique, option) for technique in sorted(TECHNIQUES) for option in options_of_type(load(technique), "FilePath")
+]
 
 
 def test_the_options_that_are_paths_are_these():

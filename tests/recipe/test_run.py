@@ -196,7 +196,7 @@ def test_a_killed_step_leaves_no_artifact_and_is_run_again(runs: Runs, monkeypat
         with pytest.raises(KilledError):
             runs(recipe())
     assert calls == [1]
-    assert not [one for one in os.listdir(runs.folder / "steps") if one.startswith(".")]
+    assert not [file for file in os.listdir(runs.folder / "steps") if file.startswith(".")]
     assert hashes(runs(recipe())) == expected
     assert runs.ran == ["small", "other"]
 

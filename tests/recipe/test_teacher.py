@@ -94,7 +94,7 @@ def test_numbers_of_logits_and_names_in_other_case_need_no_dev(called: tuple[str
     order = [name for name in (LABELS if by_number else ORDER)]
     source = save_stock(tmp_path / "s", knowing(by_topic(order)), TASK, named(order))
     whole = tiny_dataset()
-    keep = [int(one) for one in called] if by_number else [LABELS.index(one.lower()) for one in called]
+    keep = [int(answer) for answer in called] if by_number else [LABELS.index(answer.lower()) for answer in called]
     parts = {
         split: Examples(
             Task("classification", called),
@@ -320,7 +320,7 @@ def test_a_tagger_of_bioes_or_bilou(prefixes: str, nameless: bool, tmp_path: Pat
     labels = tag_names(["MUS", "SPO"])
     wanted = [("O", "B-MUS", "I-MUS", "O", "B-SPO")] * 18 + [("O", "B-SPO", "I-SPO", "O", "B-MUS")] * 9
     task = Task("tokens", labels)
-    examples = Examples(task, tuple(text for text, _ in rows), tuple(tuple(map(labels.index, one)) for one in wanted))
+    examples = Examples(task, tuple(text for text, _ in rows), tuple(tuple(map(labels.index, tags)) for tags in wanted))
     data = Dataset(task, train=examples, dev=examples, test=examples)
     names = named([f"LABEL_{i}" for i in range(9)] if nameless else order)
     teacher = take_in(str(save_stock(tmp_path / "s", model, Task("tokens", order), names)), tmp_path / "work", 32, data)

@@ -71,3 +71,14 @@ def test_what_is_wrong_is_said_by_the_name_of_the_argument(tmp_path: Path) -> No
 def test_an_adapter_is_named_once(tmp_path: Path) -> None:
     with pytest.raises(LeanformerError, match="the adapter is given twice"):
         trained(tmp_path, "made", fit=FIT, adapter="lora")
+
+
+def test_an_amount_of_memory_is_a_part_of_the_training_and_named_once(tmp_path: Path) -> None:
+    with pytest.raises(LeanformerError, match="the memory is given twice"):
+        trained(tmp_path, "made", fit={"memory": "2GB"}, memory="1GB")
+    with pytest.raises(LeanformerError, match=r"memory is an amount with its unit, such as 2GB or 1500MB, not '2'"):
+        trained(tmp_path, "made", memory="2")
+    with pytest.raises(LeanformerError, match=r"this training takes \d.* at least.*\n  remedy: --memory"):
+        trained(tmp_path, "made", memory="1MB")
+    made = trained(tmp_path, "made", memory="100GB")
+    assert made.history[-1]["options"]["parts"] == [["memory", "100GB"]]

@@ -72,7 +72,7 @@ def test_a_model_that_is_not_cheaper_pays_nothing_back():
     report = metered(effort("student", 1.0, 3600.0))
     dear = make_rung("lean", usd_per_100m=300.0, energy=energy(800.0))
     report = make_report(report.rungs[0], dear, training=report.training, price=report.price)
-    assert [("do not come back" in one) for one in break_even(report)] == [True, True]
+    assert [("do not come back" in line) for line in break_even(report)] == [True, True]
 
 
 def test_nothing_is_said_where_nothing_is_known():

@@ -142,7 +142,7 @@ def test_markdown_and_json_say_the_same():
 
 def test_a_measure_that_one_rung_lacks_is_not_drawn():
     points = Gathered({"a": detailed()}).points()
-    keys = [one.key for one in drawable(points)]
+    keys = [measure.key for measure in drawable(points)]
     assert "flops" not in keys and "energy" not in keys
     assert keys[:4] == ["throughput", "latency", "size", "usd"]
     chart = pareto_chart(points, drawable(points)[0])

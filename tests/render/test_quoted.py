@@ -31,7 +31,7 @@ def as_shown(span: str) -> str:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_code_is_the_text(text: str):
-    assert as_shown(code(text)) == "".join(one if one.isprintable() else " " for one in text)
+    assert as_shown(code(text)) == "".join(character if character.isprintable() else " " for character in text)
 
 
 @pytest.mark.parametrize("text", NASTY)

@@ -60,12 +60,17 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
     for method in INT8:
         step = Int8(method=method, max_flips=1.0, max_mean_share=1.0)
         made[method] = step(fp32, make_context(folder / method, encoder), folder / method / "int8")
-    for name, one in list(made.items()):
+    for name, artifact in list(made.items()):
         copy: Path = folder / f"padded-{name}"
         copy.mkdir()
-        write_standard_onnx(one, copy / "model.onnx")
-        (copy / "tokenizer.json").write_bytes(one.file("tokenizer.json").read_bytes())
-        fields = {"format": "onnx", "task": one.task, "max_tokens": one.max_tokens, "properties": one.properties}
+        write_standard_onnx(artifact, copy / "model.onnx")
+        (copy / "tokenizer.json").write_bytes(artifact.file("tokenizer.json").read_bytes())
+        fields = {
+            "format": "onnx",
+            "task": artifact.task,
+            "max_tokens": artifact.max_tokens,
+            "properties": artifact.properties,
+        }
         made[f"padded {name}"] = write_manifest(copy, **fields)
     return made
 
@@ -78,7 +83,7 @@ def in_company(artifacts: dict[str, Artifact], name: str, engine: str, texts: li
         "packs": opened(packed, engine),
         "small packs": opened(packed, engine, pack_tokens=64),
     }
-    result = {way: probabilities(one, texts) for way, one in ways.items()}
+    result = {way: probabilities(predictor, texts) for way, predictor in ways.items()}
     shuffled = np.empty_like(result["packs"])
     shuffled[order] = probabilities(ways["packs"], [texts[i] for i in order])
     result["packs, shuffled"] = shuffled

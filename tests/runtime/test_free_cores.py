@@ -25,7 +25,7 @@ class Machine:
 
     def passes(self, seconds: float, *, busy: tuple[float, float, float], own: float) -> None:
         self.now, self.own = self.now + seconds, self.own + own
-        self.busy = {i: self.busy[i] + one for i, one in enumerate(busy)}
+        self.busy = {i: self.busy[i] + spent for i, spent in enumerate(busy)}
         self.write()
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leanformer.runtime.engines import native_engine
 from leanformer.runtime.engines.native_engine import NativeEngine
+from leanformer.runtime.native import tables
 from leanformer.shapes.encoder import LayerShape
 from tests.making.native import needs_compiler
 from tests.runtime import test_native, test_native_recurrent
@@ -71,7 +71,7 @@ def test_a_model_that_is_gone_leaves_nothing(tmp_path: Path) -> None:
 def test_an_array_at_an_odd_address_is_moved() -> None:
     odd = np.frombuffer(b"\0" * 41, np.float32, offset=1)
     assert not odd.flags.aligned
-    moved = native_engine._apart(odd)
+    moved = tables._apart(odd)
     assert moved.flags.aligned and np.array_equal(moved, odd)
     own = np.zeros(4, np.float32)
-    assert native_engine._apart(own) is own, "and nothing is copied twice"
+    assert tables._apart(own) is own, "and nothing is copied twice"

@@ -47,7 +47,7 @@ def manifest(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
 
 
 def tensor(model: Any, name: str) -> Any:
-    return next(one for one in model.graph.initializer if one.name == name)
+    return next(initializer for initializer in model.graph.initializer if initializer.name == name)
 
 
 def put(name: str, edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], None]:

@@ -169,8 +169,8 @@ def test_long_texts_are_read_in_windows(overlap: int, artifact: Artifact):
     assert len(parts) == len(starts) == 3 and np.ptp(parts, axis=0).max() > 0.01
     expected = softmax(parts.mean(axis=0).astype(np.float64))
     np.testing.assert_allclose(list(ours[1].probabilities.values()), expected, atol=1e-5)
-    for one, text in ((ours[0], "rain and snow"), (ours[2], "goal")):
-        assert one.probabilities == pytest.approx(plain.predict([text])[0].probabilities, abs=1e-5)
+    for prediction, text in ((ours[0], "rain and snow"), (ours[2], "goal")):
+        assert prediction.probabilities == pytest.approx(plain.predict([text])[0].probabilities, abs=1e-5)
 
 
 def test_options_that_mean_nothing_are_refused(artifact: Artifact):

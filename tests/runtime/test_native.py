@@ -107,7 +107,11 @@ def over_whole_range(x: str, nodes: list[onnx.NodeProto], constants: dict[str, A
 def with_weights_undone(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights as the numbers that they stand for: ONNX Runtime would otherwise round activations in ways of its own."""
     values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    for node in [one for one in model.graph.node if one.op_type == "DequantizeLinear" and one.input[0] in values]:
+    for node in [
+        candidate
+        for candidate in model.graph.node
+        if candidate.op_type == "DequantizeLinear" and candidate.input[0] in values
+    ]:
         rows, scales = values[node.input[0]], values[node.input[1]]
         undone = onnx.numpy_helper.from_array(rows.astype(np.float32) * scales, node.output[0])
         model.graph.initializer.append(undone)

@@ -148,7 +148,7 @@ def answers_with_a_word(artifact: Artifact, word: str) -> str:
         warnings.simplefilter("always")
         assert predictor.predict(["goal match", "rain"]) == expected
     assert predictor.engine == "onnxruntime"
-    (said,) = [str(one.message) for one in caught if "ONNX Runtime is used" in str(one.message)]
+    (said,) = [str(warning.message) for warning in caught if "ONNX Runtime is used" in str(warning.message)]
     assert word in said and "\n  remedy: " in said
     with pytest.raises(LeanformerError, match="remedy"):
         LightPredictor(artifact, threads=1, engine="native").predict(["rain"])
@@ -249,8 +249,8 @@ def _lives(group: int) -> bool:
 def test_of_two_processes_one_compiles(cache: Path, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAUSE", "0.5")
     both = [in_a_process() for _ in range(3)]
-    assert [one.communicate()[1] for one in both] == ["", "", ""]
-    assert [one.returncode for one in both] == [0, 0, 0] and links(quick) == 1
+    assert [process.communicate()[1] for process in both] == ["", "", ""]
+    assert [process.returncode for process in both] == [0, 0, 0] and links(quick) == 1
 
 
 def test_of_two_threads_one_compiles(cache: Path, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_as_near_to_fp32_as_onnx_runtime(tmp_path: Path, name: str, pooling: str
     for level, ours in found.items():
         assert ours.shape == exact.shape
         assert 0 < np.abs(ours - exact).mean() < min(0.05 * exact.std(), 1.2 * np.abs(theirs - exact).mean()), level
-    assert len({one.tobytes() for level, one in found.items() if level != "generic"}) <= 1, "the same bits, too"
+    assert len({values.tobytes() for level, values in found.items() if level != "generic"}) <= 1, "the same bits, too"
 
 
 @pytest.mark.slow
@@ -172,7 +172,7 @@ def test_graphs_that_compute_something_else_are_refused(tmp_path: Path) -> None:
             replace(node, operator="LSTM"),
         ]
         for other in others:
-            nodes = [other if one is node else one for one in graph.nodes]
+            nodes = [other if kept is node else kept for kept in graph.nodes]
             with pytest.raises(ValueError, match="LSTM"):
                 recurrent_weights_of(replace(graph, nodes=nodes), told)
     more = replace(graph, constants=graph.constants | {"another": np.ones(9, np.float32)})

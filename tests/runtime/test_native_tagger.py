@@ -60,9 +60,9 @@ def test_every_token_has_its_logits(tmp_path: Path, name: str) -> None:
         assert found.shape == exact.shape
         # The usual range has zero in its middle, so that it is longer.
         assert 0 < np.abs(found - exact).mean() < 1.2 * np.abs(usual - exact).mean(), level
-        for one in (engine, engine.together(2), engine.together(3)):
-            assert np.array_equal(one.run(rows, [order]), found)
-            assert np.array_equal(alone(one), found)
+        for variant in (engine, engine.together(2), engine.together(3)):
+            assert np.array_equal(variant.run(rows, [order]), found)
+            assert np.array_equal(alone(variant), found)
 
 
 @pytest.mark.parametrize("method", ["mixed", "per_token", "static", "dynamic"])

@@ -130,7 +130,7 @@ def test_a_local_ray_leaves_nothing_at_home(int8: Path, tmp_path: Path) -> None:
     command = ("predict", str(int8), "--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / "out.jsonl"))
     spoken_to, left = watched(tmp_path / "home", sys.executable, "-m", "leanformer", *command, "--ray", "local")
     # Ray has no switch for asking whether it is in a cloud (docs/how-to/cluster.md).
-    assert left == [] and not any("usage-stats" in one for one in spoken_to)
+    assert left == [] and not any("usage-stats" in address for address in spoken_to)
 
 
 @needs_strace

@@ -23,7 +23,7 @@ def test_every_constant_and_node_of_our_graphs(tmp_path: Path) -> None:
         expected = numpy_helper.to_array(tensor)
         assert ours.constants[tensor.name].dtype == expected.dtype
         np.testing.assert_array_equal(ours.constants[tensor.name], expected)
-    assert ours.inputs == [one.name for one in theirs.input]
+    assert ours.inputs == [tensor.name for tensor in theirs.input]
     assert [(n.operator, n.inputs, n.outputs) for n in ours.nodes] == [
         (n.op_type, tuple(n.input), tuple(n.output)) for n in theirs.node
     ]

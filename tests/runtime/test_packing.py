@@ -33,7 +33,7 @@ def test_every_row_is_in_one_line_within_the_budget(lengths: list[int], budget: 
 def test_no_row_that_is_left_would_have_fitted(lengths: list[int], budget: int):
     """Best fit: whatever comes in a later line is too long for the room in this one."""
     lines = [
-        (line, max(lengths[i] for one in part for i in one)) for part in fill_lines(lengths, budget) for line in part
+        (line, max(lengths[i] for row in part for i in row)) for part in fill_lines(lengths, budget) for line in part
     ]
     for place, (line, width) in enumerate(lines):
         room = width - sum(lengths[i] for i in line)

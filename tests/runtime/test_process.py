@@ -118,7 +118,7 @@ def test_what_a_process_has_goes_to_its_forks(check: str, artifacts: dict[str, A
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("again", [lambda predictor: pickle.loads(pickle.dumps(predictor)), copy.copy, copy.deepcopy])
 def test_pickled_and_copied_it_answers_the_same(make: Callable[[], Any], again: Callable[[Any], Any]) -> None:
     model = make()
     expected = answers(model, TEXTS)
@@ -167,7 +167,7 @@ def test_a_folder_that_has_gone_or_changed_is_named(artifacts: dict[str, Artifac
 
 
 def _spawned(model: Any) -> list[str]:
-    return [one.label for one in model.predict(TEXTS[:3])]
+    return [prediction.label for prediction in model.predict(TEXTS[:3])]
 
 
 @pytest.mark.slow

@@ -47,12 +47,12 @@ def store(artifact: Artifact, cores: int = 2, settings: RuntimeSettings = CHOSEN
 def test_the_choice_is_used_and_no_part_of_the_content(artifact: Artifact):
     store(artifact)
     assert open_artifact(artifact.path).content_hash == artifact.content_hash
-    for one in (
+    for predictor in (
         load(artifact.path, threads=2),
         LightPredictor(artifact, threads=2),
         open_predictor(artifact, threads=2),
     ):
-        assert isinstance(one, LightPredictor) and one.settings == CHOSEN and one.tuning is not None
+        assert isinstance(predictor, LightPredictor) and predictor.settings == CHOSEN and predictor.tuning is not None
     expected = logits(LightPredictor(artifact, threads=1, tuning=False), TEXTS)
     np.testing.assert_allclose(logits(LightPredictor(artifact, threads=2), TEXTS), expected, atol=1e-5, rtol=0)
 

@@ -55,7 +55,7 @@ def test_a_few_chunks_are_held_and_no_more() -> None:
             read.append(index)
             yield index
 
-    for number, (chunk, _) in enumerate(beside(source(), ready, lambda one: one)):
+    for number, (chunk, _) in enumerate(beside(source(), ready, lambda value: value)):
         assert chunk == number and len(read) <= number + 3
 
 
@@ -72,7 +72,7 @@ def test_what_came_before_an_error_has_its_answers(where: str, at: int) -> None:
         return lambda: fails("ready", chunk)
 
     seen: list[int] = []
-    results = beside((fails("reading", index) for index in range(5)), start, lambda one: fails("finish", one))
+    results = beside((fails("reading", index) for index in range(5)), start, lambda value: fails("finish", value))
     with pytest.raises(DataError, match=f"{where} {at}"):
         seen.extend(chunk for chunk, _ in results)
     assert seen == list(range(at))
@@ -80,7 +80,7 @@ def test_what_came_before_an_error_has_its_answers(where: str, at: int) -> None:
 
 def test_a_consumer_may_leave() -> None:
     before = threading.active_count()
-    results = beside(iter(range(10**9)), ready, lambda one: one)
+    results = beside(iter(range(10**9)), ready, lambda value: value)
     assert next(results) == (0, 0)
     results.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -122,7 +122,7 @@ def test_a_predictor_without_a_stream_takes_chunks_in_turn(artifact: Artifact) -
     class Plain:
         task, tokenize, infer = light.task, light.tokenize, light.infer
 
-    values = np.concatenate([one for _, one in logits_by_chunk(Plain(), chunked(TEXTS, 64))])  # type: ignore[arg-type]
+    values = np.concatenate([part for _, part in logits_by_chunk(Plain(), chunked(TEXTS, 64))])  # type: ignore[arg-type]
     np.testing.assert_allclose(values, logits(light, TEXTS), atol=1e-5)
 
 
@@ -138,9 +138,9 @@ def test_predict_in_chunks_is_predict(
         whole = predictor.predict(texts)
         monkeypatch.setattr(module, "CHUNK", 32)
         parts = predictor.predict(texts)
-    assert [str(one.message)[:8] for one in said] == ([] if windows else ["2 of 172"] * 2)
-    for one, other in zip(whole, parts, strict=True):
-        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    assert [str(warning.message)[:8] for warning in said] == ([] if windows else ["2 of 172"] * 2)
+    for prediction, other in zip(whole, parts, strict=True):
+        assert prediction.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

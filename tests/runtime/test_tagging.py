@@ -47,7 +47,7 @@ def test_sentences_in_chunks_are_the_sentences(made: tuple[Artifact, ...], threa
     for predictor in (light, TorchPredictor(made[0])):
         chunks = list(logits_by_chunk(predictor, chunked(TEXTS, 20)))
         assert [list(chunk) for chunk, _ in chunks] == [TEXTS[i : i + 20] for i in range(0, len(TEXTS), 20)]
-        values = np.concatenate([one for _, one in chunks])
+        values = np.concatenate([part for _, part in chunks])
         assert [value.shape for value in values] == [logit.shape for logit in expected]
         np.testing.assert_allclose(flat(values), flat(expected), atol=1e-4, rtol=0)
     assert [values.shape for _, values in light.stream([[], TEXTS[:1]])] == [(0,), (1,)]
@@ -58,16 +58,18 @@ def test_predict_in_chunks_is_predict(made: tuple[Artifact, ...], monkeypatch: p
     questions = [*ASKED, ["the", "goal"], "«the goal»", "the song's/l’album"]
     whole = predictor.predict(questions)
     monkeypatch.setattr(predictor_module, "CHUNK", 17)
-    assert [one.tags for one in predictor.predict(iter(questions))] == [one.tags for one in whole]
+    assert [prediction.tags for prediction in predictor.predict(iter(questions))] == [
+        prediction.tags for prediction in whole
+    ]
     found = [
         pair
         for chunk, each in answers_by_chunk(predictor, chunked(questions, 9))
         for pair in zip(chunk, each, strict=True)
     ]
     assert [question for question, _ in found] == questions
-    assert [(one.words, one.spans and [each.text for each in one.spans]) for _, one in found] == [
-        (one.words, one.spans and [each.text for each in one.spans]) for one in whole
-    ]
+    assert [
+        (prediction.words, prediction.spans and [span.text for span in prediction.spans]) for _, prediction in found
+    ] == [(prediction.words, prediction.spans and [span.text for span in prediction.spans]) for prediction in whole]
     with pytest.raises(DataError, match="sentence 40 has half"):
         predictor.predict([*ASKED[:39], "half \ud800", *ASKED[39:]])
 
@@ -80,8 +82,8 @@ def test_the_native_engine_is_the_default_for_int8_alone(made: tuple[Artifact, .
     if not COMPILED:
         pytest.skip("no C++ compiler")
     assert default_engine(int8)[0] == INT8_DEFAULT
-    ours, theirs = (LightPredictor(int8, threads=2, engine=one).predict(ASKED) for one in (None, "onnxruntime"))
-    assert [len(one.tags or ()) for one in ours] == [len(one.tags or ()) for one in theirs]
+    ours, theirs = (LightPredictor(int8, threads=2, engine=engine).predict(ASKED) for engine in (None, "onnxruntime"))
+    assert [len(prediction.tags or ()) for prediction in ours] == [len(prediction.tags or ()) for prediction in theirs]
     told = LightPredictor(fp32, threads=1, engine="native")
     with pytest.raises(ArtifactError, match=r"not in int8\n  remedy: the engine onnxruntime"):
         told.infer(told.tokenize(TEXTS[:2]))
@@ -110,7 +112,7 @@ def test_changed_tags_and_near_ties() -> None:
 def test_tuning_runs_and_says_why_the_native_engine_does_not(
     made: tuple[Artifact, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = [default_settings(2), *(default_settings(2, one) for one in ("native", "openvino"))]
+    chosen = [default_settings(2), *(default_settings(2, engine) for engine in ("native", "openvino"))]
     monkeypatch.setattr(tune_module, "candidates", lambda *given: chosen)
     monkeypatch.setattr(opening, "_HOPELESS", 1e9)
     monkeypatch.setattr(tune_module, "_OPENING_SHARE", 1e4)

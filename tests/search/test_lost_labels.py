@@ -77,7 +77,7 @@ def test_what_loses_a_label_is_not_on_the_front_unless_allowed(tmp_path: Path):
     study = driven(tmp_path, said=said)
     assert layers(study.of_state(FINISHED)) == {1, 2}
     assert layers(study.front()) == {2} and layers(study.kept_off()) == {1}
-    lossy = next(one for one in study.of_state(FINISHED) if one.params["student.layers"] == 1)
+    lossy = next(trial for trial in study.of_state(FINISHED) if trial.params["student.layers"] == 1)
     assert f"trial {lossy.number} loses on dev: {LOST}" in said
     allowed = driven(tmp_path, allow=True)
     assert told(allowed) == told(study), "the same journal, taken up"
@@ -114,7 +114,7 @@ def test_a_search_cut_anywhere_decides_alike(text: str, sampler: str, tmp_path: 
         (folder / "trials.jsonl").write_bytes(b"".join(lines[:cut]))
         again = driven(folder, text=text, sampler=sampler, trials=8)
         assert told(again) == told(whole)
-        assert [one.number for one in again.front()] == [one.number for one in whole.front()]
+        assert [trial.number for trial in again.front()] == [trial.number for trial in whole.front()]
 
 
 def test_trials_of_an_earlier_version_count_as_before(tmp_path: Path):
@@ -123,15 +123,17 @@ def test_trials_of_an_earlier_version_count_as_before(tmp_path: Path):
     assert layers(before.front()) == {1, 2} and before.kept_off() == []
     longer = driven(tmp_path, losing, trials=12)
     assert told(longer)[:6] == told(before)
-    assert all(one.number < 6 or not one.figures["lost"] for one in longer.front())
+    assert all(trial.number < 6 or not trial.figures["lost"] for trial in longer.front())
     assert 1 in layers([trial for trial in longer.trials if trial.number >= 6])
 
 
 def test_the_sampler_learns_that_losing_a_label_passes_a_bound(tmp_path: Path):
     study = driven(tmp_path)
-    told_of = {one.number: study.sampler._study.trials[one.number].constraints for one in study.of_state(FINISHED)}
-    for one in study.of_state(FINISHED):
-        assert told_of[one.number] == ({"lost": 1.0} if one.params["student.layers"] == 1 else {})
+    told_of = {
+        trial.number: study.sampler._study.trials[trial.number].constraints for trial in study.of_state(FINISHED)
+    }
+    for trial in study.of_state(FINISHED):
+        assert told_of[trial.number] == ({"lost": 1.0} if trial.params["student.layers"] == 1 else {})
 
 
 def test_before_the_whole_training_nothing_counts_as_lost(tmp_path: Path):

@@ -20,7 +20,7 @@ def valid(schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
     if "$ref" in schema:
         return valid(_referred(schema, document), document)
     if "anyOf" in schema:
-        return st.one_of(*(valid(one, document) for one in schema["anyOf"]))
+        return st.one_of(*(valid(branch, document) for branch in schema["anyOf"]))
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     return st.one_of(*(_of_type(type_name, schema, document) for type_name in _types(schema)))
@@ -29,16 +29,16 @@ def valid(schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
 def _of_type(kind: str, schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
     if kind == "string":
         texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=schema.get("minLength", 0), max_size=60)
-        return texts.filter(lambda one: re.search(schema.get("pattern", ""), one) is not None)
+        return texts.filter(lambda text: re.search(schema.get("pattern", ""), text) is not None)
     if kind == "array":
         most = min(schema.get("maxItems", 5), 5)
         return st.lists(valid(schema["items"], document), min_size=schema.get("minItems", 0), max_size=most)
     if kind == "object":
-        properties = {name: valid(one, document) for name, one in schema.get("properties", {}).items()}
+        properties = {name: valid(member, document) for name, member in schema.get("properties", {}).items()}
         needed = set(schema.get("required", ()))
         return st.fixed_dictionaries(
-            {name: one for name, one in properties.items() if name in needed},
-            optional={name: one for name, one in properties.items() if name not in needed},
+            {name: member for name, member in properties.items() if name in needed},
+            optional={name: member for name, member in properties.items() if name not in needed},
         )
     if kind == "integer":
         return st.integers(schema.get("minimum"), schema.get("maximum"))
@@ -49,7 +49,7 @@ def conforms(value: Any, schema: Schema, document: Schema) -> bool:
     """Whether the schema allows the value."""
     if "$ref" in schema:
         return conforms(value, _referred(schema, document), document)
-    if "anyOf" in schema and not any(conforms(value, one, document) for one in schema["anyOf"]):
+    if "anyOf" in schema and not any(conforms(value, branch, document) for branch in schema["anyOf"]):
         return False
     if "enum" in schema and value not in schema["enum"]:
         return False
@@ -65,14 +65,14 @@ def conforms(value: Any, schema: Schema, document: Schema) -> bool:
         )
     if isinstance(value, list) and "items" in schema:
         few, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
-        return few <= len(value) <= most and all(conforms(one, schema["items"], document) for one in value)
+        return few <= len(value) <= most and all(conforms(item, schema["items"], document) for item in value)
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         if not set(schema.get("required", ())) <= set(value):
             return False
         if schema.get("additionalProperties") is False and set(value) - set(properties):
             return False
-        return all(conforms(one, properties[name], document) for name, one in value.items() if name in properties)
+        return all(conforms(member, properties[name], document) for name, member in value.items() if name in properties)
     if isinstance(value, int | float):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     return True

@@ -33,7 +33,7 @@ def test_they_may_be_had_as_they_are_to_the_last_bit(all_server: Server, embedde
         together = threads.submit(all_server.embed, TEXTS, exact=True, normalize=False)
         noise = [threads.submit(all_server.embed, TEXTS[i:]) for i in range(0, 100, 10)]
         assert np.array(together.result().json, np.float32).tobytes() == alone.tobytes()
-        assert {one.result().status for one in noise} == {200}
+        assert {future.result().status for future in noise} == {200}
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_lines(all_server: Server):
     answer = all_server.ask("POST", "/embed/stream", body, {"content-type": "application/x-ndjson"})
     found = [json.loads(line)["embeddings"] for line in answer.body.splitlines()]
     np.testing.assert_allclose(np.concatenate(found), all_server.embed([*TEXTS[:9], *TEXTS[:3]]).json, atol=1e-5)
-    assert [len(one) for one in found] == [1] * 9 + [3]
+    assert [len(line) for line in found] == [1] * 9 + [3]

@@ -89,8 +89,8 @@ def test_whatever_the_description_allows(target: Server, data: st.DataObject):
     path = data.draw(st.sampled_from(sorted(document["paths"])))
     method, operation = data.draw(st.sampled_from(sorted(document["paths"][path].items(), key=lambda item: item[0])))
     headers = {
-        one["name"]: str(data.draw(valid(one["schema"], document)))
-        for one in operation.get("parameters", ())
+        parameter["name"]: str(data.draw(valid(parameter["schema"], document)))
+        for parameter in operation.get("parameters", ())
         if data.draw(st.booleans())
     }
     body: bytes | None = None
@@ -112,7 +112,7 @@ def test_whatever_the_description_allows(target: Server, data: st.DataObject):
 @fuzz(400)
 @given(
     route=st.sampled_from(tuple(OPTIONS)),
-    lines=st.lists(st.binary(max_size=60) | LIKELY.map(lambda one: json.dumps(one).encode()), max_size=8),
+    lines=st.lists(st.binary(max_size=60) | LIKELY.map(lambda value: json.dumps(value).encode()), max_size=8),
 )
 def test_any_lines(target: Server, route: str, lines: list[bytes]):
     reply = target.ask("POST", f"/{route}/stream", b"\n".join(lines), {"content-type": "application/x-ndjson"})
@@ -192,4 +192,4 @@ def test_after_all_that_it_is_well(target: Server):
     assert target.predict("rain").status == 200
     assert target.figure("leanformer_queue_tokens") == 0
     assert target.figure("leanformer_worker_restarts_total") == 0
-    assert not [one for one in target.log if one["event"] in ("failure", "worker_lost", "pack_failed")]
+    assert not [line for line in target.log if line["event"] in ("failure", "worker_lost", "pack_failed")]

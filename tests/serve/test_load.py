@@ -60,9 +60,54 @@ def test_a_full_queue_refuses_with_the_time_to_come_back(small: Server, threads:
         assert small.figure("leanformer_queue_tokens") == 33
         last = threads.submit(small.predict, "rain wind")  # 4 tokens still find room
         accepted(small, 4)
-    assert [one.result().status for one in (*first, last)] == [200] * 4
+    assert [future.result().status for future in (*first, last)] == [200] * 4
     assert small.predict(["rain wind", "goal race", "song"]).status == 200
     assert small.figure('leanformer_refused_total{reason="overloaded"}') == 1
+
+
+def test_a_full_queue_of_one_model_leaves_the_other_its_own(
+    tiny_onnx_artifact: Path, other_artifact: Path, threads: ThreadPoolExecutor
+):
+    models = (f"tiny={tiny_onnx_artifact}", f"other={other_artifact}")
+    with Server(*models, "--workers", 1, "--queue-tokens", 40) as server:
+        with server.frozen():
+            first = [threads.submit(server.predict, ["rain"] * 12) for _ in range(2)]
+            server.until(lambda: any(future.done() for future in first))
+            asked = threads.submit(server.predict, ["rain"] * 12, model="other")
+            accepted(server, 2)
+            assert server.figure('leanformer_model_queue_tokens{model="tiny"}') == 36
+            assert server.figure('leanformer_model_queue_tokens{model="other"}') == 36
+            assert server.predict("rain wind goal race", model="tiny").status == 429
+        assert sorted(future.result().status for future in first) == [200, 429]
+        assert asked.result().status == 200
+
+
+def test_the_more_urgent_is_answered_first(tiny_onnx_artifact: Path, threads: ThreadPoolExecutor):
+    def ask(name: str) -> int:
+        headers = {"leanformer-priority": name, "x-request-id": name}
+        if name == "other":
+            headers = {"x-request-id": name}
+        return server.predict("rain", headers=headers).status
+
+    with Server(f"tiny={tiny_onnx_artifact}", "--workers", 1, "--pack-tokens", 3) as server:
+        with server.frozen():
+            # Two packs are with the worker; of the others the order is that of their priorities.
+            asked = [threads.submit(server.predict, "rain", {"x-request-id": f"first{number}"}) for number in range(2)]
+            accepted(server, 2)
+            for count, name in enumerate(("low", "other", "normal", "high"), 3):
+                asked.append(threads.submit(ask, name))  # type: ignore[arg-type]
+                accepted(server, count)
+        assert all(getattr(future.result(), "status", future.result()) == 200 for future in asked)
+        server.event("request", request_id="low")
+    order = [line["request_id"] for line in server.log if line["event"] == "request" and line["status"] == 200]
+    assert [name for name in order if name in ("low", "other", "normal", "high")] == ["high", "other", "normal", "low"]
+
+
+def test_bad_priorities_are_refused(small: Server):
+    for headers in ({"leanformer-priority": "9"}, {"leanformer-priority": "9", "leanformer-timeout-ms": "5000"}):
+        for inputs in ("rain", ""):
+            refused = small.predict(inputs, headers=headers)
+            assert refused.status == 422 and "header leanformer-priority: must be" in refused.json["error"]
 
 
 def test_what_could_never_fit_is_said_to_be_too_large(small: Server):
@@ -152,8 +197,8 @@ def test_a_client_that_does_not_read_is_cut(small: Server):
 def test_connections_past_the_limit_are_told_so(tiny_onnx_artifact: Path):
     with Server(f"tiny={tiny_onnx_artifact}", "--workers", 1, "--connections", 2) as server:
         held = [server.connect() for _ in range(2)]
-        for one in held:
-            assert server.ask("GET", "/info", connection=one).status == 200
+        for connection in held:
+            assert server.ask("GET", "/info", connection=connection).status == 200
         refused = server.predict("rain")
         assert refused.status == 503
         assert "connections is 2" in refused.json["error"]
@@ -173,7 +218,7 @@ def test_a_dead_worker_is_replaced_and_its_work_answered(tiny_onnx_artifact: Pat
             accepted(server, 12)
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
-        answers = [one.result() for one in asked]
+        answers = [future.result() for future in asked]
         assert [answer.status for answer in answers] == [200] * 12
         np.testing.assert_allclose(as_array([answer.json for answer in answers]), expected[:12], atol=1e-5)
         server.event("worker_started", count=4)
@@ -207,7 +252,7 @@ def test_a_reload_loses_no_request(
 ):
     place = tmp_path / "model"
     shutil.copytree(tiny_onnx_artifact, place)
-    versions = [open_artifact(one) for one in (tiny_onnx_artifact, other_artifact)]
+    versions = [open_artifact(path) for path in (tiny_onnx_artifact, other_artifact)]
     expected = {version.content_hash: logits(LightPredictor(version, threads=1), TEXTS[:4]) for version in versions}
     with Server(place, "--workers", 1) as server:
         done = threading.Event()
@@ -226,7 +271,7 @@ def test_a_reload_loses_no_request(
         server.event("workers_ended", generation=1)
         assert server.predict("rain").headers["leanformer-version"] == versions[1].content_hash
         done.set()
-        replies = [reply for one in running for reply in one.result()]
+        replies = [reply for future in running for reply in future.result()]
         assert {reply.status for reply in replies} == {200}
         assert {reply.headers["leanformer-version"] for reply in replies} == set(expected)
         for reply in replies:
@@ -296,7 +341,7 @@ def test_the_end_answers_what_was_accepted(tiny_onnx_artifact: Path, threads: Th
             accepted(server, 20)
             server.process.send_signal(number)
             server.event("stopping")
-        assert [one.result().status for one in asked] == [200] * 20
+        assert [future.result().status for future in asked] == [200] * 20
         assert server.process.wait(30) == 0
         server.event("stopped")
         for pid in workers:

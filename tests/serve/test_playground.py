@@ -128,12 +128,12 @@ def test_a_text_is_labelled_by_all_models_with_the_keyboard_alone(driver: int, s
         first = browser.run(
             "return [...document.querySelector('article').querySelectorAll('th')].map(e => e.textContent)"
         )
-        assert first == [one["label"] for one in expected]
+        assert first == [score["label"] for score in expected]
         assert f"tiny: {expected[0]['label']}, {round(100 * expected[0]['score'])} percent" in told
         shares = browser.run(
             "return [...document.querySelector('article').querySelectorAll('meter')].map(e => e.value)"
         )
-        assert shares == pytest.approx([one["score"] for one in expected])
+        assert shares == pytest.approx([score["score"] for score in expected])
         assert browser.run("return document.querySelectorAll('b').length") == 0
         complaints = browser.call("POST", "/se/log", type="browser")
         assert complaints == [], "the content security policy or the script complains"
@@ -173,7 +173,9 @@ def test_entities_are_coloured_where_they_stand(driver: int, tag_server: Server,
     browser = open_page(driver, tag_server, *(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] * dark))
     texts = [f"\U0001f3b8 {' '.join(words)} <b>it</b>" for words, _ in tagged_sentences(60, seed=9)]
     found = zip(texts, tag_server.tag(texts).json, strict=True)
-    text, spans = next(one for one in found if len(one[1]) > 2 and len({span["entity_group"] for span in one[1]}) == 2)
+    text, spans = next(
+        pair for pair in found if len(pair[1]) > 2 and len({span["entity_group"] for span in pair[1]}) == 2
+    )
     try:
         browser.run(
             "document.getElementById('text').value = arguments[0]; document.getElementById('text').focus()", text

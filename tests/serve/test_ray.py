@@ -33,7 +33,7 @@ def on_ray(tiny_onnx_artifact: Path, tagger_artifact: Path) -> Iterator[Server]:
 def test_answers_are_those_of_predict(on_ray: Server, predictor: LightPredictor, tagger: LightPredictor):
     expected = logits(predictor, TEXTS)
     np.testing.assert_allclose(as_array(on_ray.predict(TEXTS, raw_scores=True).json), expected, atol=1e-5, rtol=0)
-    assert on_ray.tag(TEXTS).json == [told(one) for one in tagger.predict(TEXTS)]
+    assert on_ray.tag(TEXTS).json == [told(prediction) for prediction in tagger.predict(TEXTS)]
     assert on_ray.ask("GET", "/info").json["workers"] == 2
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda text: on_ray.predict(text, raw_scores=True).json, TEXTS))

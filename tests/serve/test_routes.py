@@ -24,19 +24,19 @@ TEXTS = list(tiny_texts(120, seed=8)[0])
 
 def as_array(answer: list[list[dict[str, object]]]) -> np.ndarray:
     """Scores `[texts, labels]`, in the order of the task's labels."""
-    return np.array([[{one["label"]: one["score"] for one in row}[name] for name in LABELS] for row in answer])
+    return np.array([[{score["label"]: score["score"] for score in row}[name] for name in LABELS] for row in answer])
 
 
 def test_one_text_gets_a_list_of_labels_best_first(server: Server, predictor: LightPredictor):
     answer = server.predict(TEXTS[0])
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
-    scores = [one["score"] for one in answer.json]
+    scores = [score["score"] for score in answer.json]
     assert scores == sorted(scores, reverse=True)
     assert sum(scores) == pytest.approx(1)
     [expected] = predictor.predict(TEXTS[:1])
     assert answer.json[0]["label"] == expected.label
-    assert {one["label"]: one["score"] for one in answer.json} == pytest.approx(expected.probabilities, abs=1e-5)
+    assert {score["label"]: score["score"] for score in answer.json} == pytest.approx(expected.probabilities, abs=1e-5)
 
 
 def test_a_list_gets_a_list_of_such_lists_in_order(server: Server, predictor: LightPredictor):
@@ -66,7 +66,7 @@ def test_exact_answers_do_not_depend_on_company(server: Server, predictor: Light
         together = threads.submit(server.predict, TEXTS, raw_scores=True, exact=True)
         noise = [threads.submit(server.predict, TEXTS[i:], exact=True) for i in range(0, 100, 10)]
         assert as_array(together.result().json).astype(np.float32).tobytes() == alone.tobytes()
-        assert all(one.result().status == 200 for one in noise)
+        assert all(future.result().status == 200 for future in noise)
 
 
 def test_options(server: Server):

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -97,6 +98,26 @@ def test_a_name_that_was_pointed_here_is_refused(server: Server, host: str):
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:8080", "[::1]"])
 def test_the_names_of_loopback_are_taken(server: Server, host: str):
     assert server.ask("GET", "/info", headers={"host": host}).status == 200
+
+
+def test_a_body_that_is_no_http_is_counted_once(server: Server):
+    def counted() -> dict[str, float]:
+        told = server.ask("GET", "/metrics").body.decode().splitlines()
+        lines = [line for line in told if line.startswith("leanformer_requests_total{") and "/metrics" not in line]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    before = counted()
+    head = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked"
+    with socket.create_connection(("127.0.0.1", server.port)) as one:
+        one.sendall(head + b"\r\n\r\n2\r\n{}\r\n")
+        time.sleep(0.1)
+        one.sendall(b"no length\r\n")
+        assert b"HTTP/1.1 400" in one.recv(1000)
+        assert one.recv(1000) == b""
+    server.until(lambda: counted() != before)
+    time.sleep(0.2)
+    new = {name: value - before.get(name, 0) for name, value in counted().items() if value != before.get(name)}
+    assert new == {'leanformer_requests_total{route="other",status="400"}': 1.0}
 
 
 def test_the_log_has_no_text(server: Server):

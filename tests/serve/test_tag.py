@@ -55,9 +55,9 @@ def test_spans_are_those_of_predict(tag_server: Server, tagger: LightPredictor):
     answer = tag_server.tag(questions)
     assert answer.status == 200
     assert answer.headers["leanformer-model"] == "tags", "the first that tags answers requests that name none"
-    expected = [told(one) for one in tagger.predict(questions)]
+    expected = [told(prediction) for prediction in tagger.predict(questions)]
     assert answer.json == expected
-    assert sum(map(len, expected)) > 60 and len({one["entity_group"] for row in expected for one in row}) == 2
+    assert sum(map(len, expected)) > 60 and len({span["entity_group"] for row in expected for span in row}) == 2
     assert tag_server.tag(TEXTS[0]).json == expected[0], "one text gets one list"
     assert tag_server.tag(TEXTS[:1], model="tags", exact=None, parameters=None).json == expected[:1]
 
@@ -68,7 +68,7 @@ def test_places_count_the_characters_of_the_text_as_it_was_given(tag_server: Ser
         assert all(text[span["start"] : span["end"]] == span["word"] for span in spans)
         starts = [span["start"] for span in spans]
         assert starts == sorted(starts)
-    assert max(one["end"] for one in found[-1]) > 500, "a long text is read to its end"
+    assert max(span["end"] for span in found[-1]) > 500, "a long text is read to its end"
 
 
 def test_words_may_be_given(tag_server: Server, tagger: LightPredictor):
@@ -76,7 +76,7 @@ def test_words_may_be_given(tag_server: Server, tagger: LightPredictor):
     assert answer == [told(answer) for answer in answers(tagger, [*WORDS[:20], "song"])]
     for words, spans in zip(WORDS[:20], answer[:20], strict=True):
         assert all(" ".join(words)[span["start"] : span["end"]] == span["word"] for span in spans)
-    assert tag_server.tag(["song", "goal"]).json == [tag_server.tag(one).json for one in ("song", "goal")]
+    assert tag_server.tag(["song", "goal"]).json == [tag_server.tag(word).json for word in ("song", "goal")]
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_answers_under_load_are_those_of_predict(tag_server: Server, tagger: Lig
     with ThreadPoolExecutor(16) as threads:
         noise = [threads.submit(tag_server.predict, TEXTS[:20]) for _ in range(10)]
         found = list(threads.map(lambda text: tag_server.tag(text).json, 2 * TEXTS))
-        assert {one.result().status for one in noise} == {200}
-    assert found == 2 * [told(one) for one in tagger.predict(TEXTS)]
+        assert {future.result().status for future in noise} == {200}
+    assert found == 2 * [told(prediction) for prediction in tagger.predict(TEXTS)]
 
 
 def test_exact_answers_do_not_depend_on_company(tag_server: Server, tagger: LightPredictor):
     sentences = [as_sentence(text) for text in TEXTS]
     windows = tagger.sentence_windows([sentence.joined for sentence in sentences])
-    alone = np.concatenate([tagger.infer([one.ids]) for each in windows for one in each])
+    alone = np.concatenate([tagger.infer([window.ids]) for group in windows for window in group])
     words = to_words(alone, windows, [sentence.joined for sentence in sentences], tagger.task.labels)
     expected = [
         [span.probability for span in prediction.spans or ()]
@@ -128,16 +128,16 @@ def test_exact_answers_do_not_depend_on_company(tag_server: Server, tagger: Ligh
     with ThreadPoolExecutor(8) as threads:
         together = threads.submit(tag_server.tag, TEXTS, exact=True)
         noise = [threads.submit(tag_server.tag, TEXTS[i:], exact=True) for i in range(0, 50, 5)]
-        assert [[one["score"] for one in row] for row in together.result().json] == expected
-        assert {one.result().status for one in noise} == {200}
+        assert [[span["score"] for span in row] for row in together.result().json] == expected
+        assert {future.result().status for future in noise} == {200}
 
 
 def test_lines(tag_server: Server, tagger: LightPredictor):
     lines = [json.dumps(text) for text in (*TEXTS[:30], {"inputs": [WORDS[0]]}, {"inputs": 3}, {"inputs": ODD})]
     answer = tag_server.ask("POST", "/tag/stream", "\n".join(lines).encode(), {"content-type": "application/x-ndjson"})
     found = [json.loads(line) for line in answer.body.splitlines()]
-    assert [one["index"] for one in found] == list(range(33))
-    assert [one["spans"] for one in found[:30]] == [told(one) for one in tagger.predict(TEXTS[:30])]
+    assert [line["index"] for line in found] == list(range(33))
+    assert [line["spans"] for line in found[:30]] == [told(prediction) for prediction in tagger.predict(TEXTS[:30])]
     assert found[30]["spans"] == [told(answer) for answer in answers(tagger, [WORDS[0]])]
     assert found[31]["error_type"] == "validation"
     assert len(found[32]["spans"]) == len(ODD)
@@ -151,7 +151,9 @@ def test_a_dead_worker_costs_no_answer(tagger_artifact: Path, tagger: LightPredi
             asked = [threads.submit(server.tag, text) for text in TEXTS[:8]]
             server.until(lambda: server.figure("leanformer_queue_requests") == 8)
             os.kill(server.workers[0], signal.SIGKILL)
-        assert [one.result().json for one in asked] == [told(one) for one in tagger.predict(TEXTS[:8])]
+        assert [future.result().json for future in asked] == [
+            told(prediction) for prediction in tagger.predict(TEXTS[:8])
+        ]
         assert server.predict("song").status == 404
 
 
@@ -164,5 +166,5 @@ def test_the_client_of_hugging_face_understands(tag_server: Server, monkeypatch:
     client = hub.InferenceClient()
     text = f"\U0001f3b8 {TEXTS[0]}"
     found = client.token_classification(text, model=f"{base}/tag")
-    assert found and all(text[one.start : one.end] == one.word for one in found)
-    assert [one.entity_group for one in found] == [one["entity_group"] for one in tag_server.tag(text).json]
+    assert found and all(text[entity.start : entity.end] == entity.word for entity in found)
+    assert [entity.entity_group for entity in found] == [entity["entity_group"] for entity in tag_server.tag(text).json]

@@ -36,10 +36,10 @@ def test_flops_of_every_family_are_those_that_run(case: tuple[str, str]):
     """Gates, narrow embeddings, rotary angles and windows, of a model and of what is cut out of it."""
     model = family_classifier(*case)
     depth = len(model.config.layers)
-    for one in (model, narrow(model, [torch.tensor([1])] * depth, [torch.arange(5)] * depth)):
-        assert counted(one, 17, rows=2) == 2 * one.config.shape().flops(1, 17)
-        least = one.config.shape(first_token_only=True).flops(1, 17)
-        assert (least == one.config.shape().flops(1, 17)) is (one.config.head.pooling == "mean")
+    for classifier in (model, narrow(model, [torch.tensor([1])] * depth, [torch.arange(5)] * depth)):
+        assert counted(classifier, 17, rows=2) == 2 * classifier.config.shape().flops(1, 17)
+        least = classifier.config.shape(first_token_only=True).flops(1, 17)
+        assert (least == classifier.config.shape().flops(1, 17)) is (classifier.config.head.pooling == "mean")
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])

@@ -21,7 +21,7 @@ COUNT = len(LABELS)
 
 
 def drawn(generator: np.random.Generator, size: float = 2.0) -> Transitions:
-    return tuple(tuple(float(one) for one in row) for row in generator.normal(size=(COUNT + 1, COUNT)) * size)
+    return tuple(tuple(float(value) for value in row) for row in generator.normal(size=(COUNT + 1, COUNT)) * size)
 
 
 def by_hand(values: np.ndarray, transitions: Transitions) -> tuple[list[tuple[int, ...]], np.ndarray]:
@@ -67,8 +67,8 @@ def test_shares_are_sums_over_all_legal_sequences() -> None:
             every, scores = by_hand(values, transitions)
             weight = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
             expected = np.zeros((len(values), COUNT))
-            for tags, one in zip(every, weight, strict=True):
-                expected[np.arange(len(tags)), list(tags)] += one
+            for tags, share in zip(every, weight, strict=True):
+                expected[np.arange(len(tags)), list(tags)] += share
             np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -79,8 +79,8 @@ def test_no_illegal_sequence_comes_out(learnt: bool) -> None:
     wild = tuple(tuple(1e6 for _ in LABELS) for _ in range(COUNT + 1)) if learnt else None
     sentences = [generator.normal(size=(int(n), COUNT)) * 50 for n in generator.integers(0, 40, 700)]
     found = decode(sentences, LABELS, wild)
-    assert len(found) == 700 and all(is_legal(one, LABELS) for one in found)
-    assert [len(one) for one in found] == [len(sentence) for sentence in sentences]
+    assert len(found) == 700 and all(is_legal(tags, LABELS) for tags in found)
+    assert [len(tags) for tags in found] == [len(sentence) for sentence in sentences]
     assert sum(not is_legal(sentence.argmax(axis=1), LABELS) for sentence in sentences if len(sentence)) > 500
 
 
@@ -89,8 +89,8 @@ def test_transitions_of_nought_are_none() -> None:
     nought = tuple((0.0,) * COUNT for _ in range(COUNT + 1))
     sentences = [generator.normal(size=(int(n), COUNT)) for n in generator.integers(1, 9, 60)]
     found = decode(sentences, LABELS, nought), decode(sentences, LABELS)
-    for values, one, other in zip(sentences, *found, strict=True):
-        assert one.tolist() == other.tolist() == best_legal(values, LABELS).tolist()
+    for values, tags, other in zip(sentences, *found, strict=True):
+        assert tags.tolist() == other.tolist() == best_legal(values, LABELS).tolist()
 
 
 def test_answers_know_what_the_task_has_learnt() -> None:
@@ -135,5 +135,5 @@ def test_one_long_sentence_leaves_its_company_short() -> None:
     assert [len(block.rows) for block in _blocks(together)] == [1, 120]
     found = decode(together, LABELS, transitions)
     assert len(found[80]) == 140_000
-    for one, tags in zip(short, [*found[:80], *found[81:]], strict=True):
-        assert tags.tolist() == best_legal(one, LABELS, transitions).tolist()
+    for values, tags in zip(short, [*found[:80], *found[81:]], strict=True):
+        assert tags.tolist() == best_legal(values, LABELS, transitions).tolist()

@@ -53,7 +53,7 @@ def test_the_models_own_choice_stands_where_it_is_legal() -> None:
 def test_sentences_of_no_words_and_of_one() -> None:
     only_inside = np.array([[0, 0, 9, 1, 0]], dtype=np.float32)
     found = decode([np.zeros((0, 5), np.float32), only_inside], LABELS)
-    assert [one.tolist() for one in found] == [[], [3]]
+    assert [tags.tolist() for tags in found] == [[], [3]]
 
 
 def test_of_iob1_each_words_own_best_tag_stands() -> None:

@@ -86,13 +86,13 @@ def test_the_runtime_gives_the_tags_of_pytorch(teacher: Artifact, tmp_path: Path
     assert graph.task == teacher.task
     texts = [*tagged_examples(30, 9).texts, " ".join(tagged_examples(8, 8).texts)]  # the last in several windows
     light, heavy = LightPredictor(graph, threads=2), TorchPredictor(teacher)
-    ours, theirs = (decide(logits(one, texts), one.task) for one in (light, heavy))
-    assert [one.tolist() for one in ours] == [one.tolist() for one in theirs]
-    assert all(is_legal(one, TAGS) for one in ours)
+    ours, theirs = (decide(logits(predictor, texts), predictor.task) for predictor in (light, heavy))
+    assert [tags.tolist() for tags in ours] == [tags.tolist() for tags in theirs]
+    assert all(is_legal(tags, TAGS) for tags in ours)
     found, expected = light.predict(texts), answers(heavy, texts)
-    for one, other in zip(found, expected, strict=True):
-        assert one.tags == other.tags and one.spans is not None and other.spans is not None
-        for span, right in zip(one.spans, other.spans, strict=True):
+    for prediction, other in zip(found, expected, strict=True):
+        assert prediction.tags == other.tags and prediction.spans is not None and other.spans is not None
+        for span, right in zip(prediction.spans, other.spans, strict=True):
             assert (span.start, span.end, span.label) == (right.start, right.end, right.label)
             assert span.probability == pytest.approx(right.probability, abs=1e-4)
     assert leanformer.load(graph.path).predict(texts[:3]) is not None
@@ -153,8 +153,11 @@ def test_a_recurrent_student_learns_it_with_the_labels(strategy: str, teacher: A
         assert student.task.transitions != teacher.task.transitions  # where it began
     graph = Onnx()(student, context, tmp_path / "graph")
     texts = tagged_examples(20, 9).texts
-    ours, theirs = (decide(logits(one, texts), one.task) for one in (LightPredictor(graph), TorchPredictor(student)))
-    assert [one.tolist() for one in ours] == [one.tolist() for one in theirs]
+    ours, theirs = (
+        decide(logits(predictor, texts), predictor.task)
+        for predictor in (LightPredictor(graph), TorchPredictor(student))
+    )
+    assert [tags.tolist() for tags in ours] == [tags.tolist() for tags in theirs]
     if strategy == "D2":
         # The teacher's belong to its own logits; a student that learns labels word by word has none.
         plain = BiLstmStudent(strategy=strategy, **options)(teacher, context, tmp_path / "plain")

@@ -37,7 +37,7 @@ def test_first_pieces_of_the_same_words(tokenizers: tuple[Path, Path], limits: t
     pairs = paired(student, teacher)
     theirs = np.concatenate(teacher.rows)
     assert len(pairs.places) == len(student.rows)
-    windows = [(number, one) for number, each in enumerate(student.windows or ()) for one in each]
+    windows = [(number, window) for number, group in enumerate(student.windows or ()) for window in group]
     told = 0
     for row, (sentence, window) in enumerate(windows):
         words = words_of(texts[sentence])
@@ -56,7 +56,7 @@ def test_first_tokens_of_the_same_texts(tokenizers: tuple[Path, Path]) -> None:
     pairs = paired(student, teacher)
     assert [place.tolist() for place in pairs.places] == [[0], [0], [0]]
     starts = [0, len(teacher.rows[0]), len(teacher.rows[0]) + len(teacher.rows[1])]
-    assert [one.tolist() for one in pairs.theirs] == [[start] for start in starts]
+    assert [rows.tolist() for rows in pairs.theirs] == [[start] for start in starts]
 
 
 def test_the_candidates_of_a_question_are_one_example(tmp_path: Path) -> None:

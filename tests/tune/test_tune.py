@@ -177,7 +177,7 @@ def test_it_says_where_int8_is_not_faster(
 
     monkeypatch.setattr(opening, "turn", turn)
     record = tuned(lean, siblings=[artifact])
-    assert [one["words"] for one in record["precision"]] == [said]
+    assert [entry["words"] for entry in record["precision"]] == [said]
     assert record["content"] == lean.content_hash
 
 
@@ -312,7 +312,9 @@ def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, 
     assert "ms_per_text" in small and "ms_per_text" not in large
     assert "too few packs to tell (1 in a turn" in large["left"]
     asked = tuned(artifact, turn_texts=40)["alternatives"]
-    assert all("ms_per_text" in one for one in asked), "with --texts it is known how many are asked at once"
+    assert all("ms_per_text" in alternative for alternative in asked), (
+        "with --texts it is known how many are asked at once"
+    )
 
 
 def test_a_verdict_needs_more_than_the_noise():

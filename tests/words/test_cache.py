@@ -160,7 +160,7 @@ def test_other_tokenizers_are_left_alone(reason: str, tmp_path: Path) -> None:
     tokenizer = Tokenizer(saved(made, tmp_path), 32)
     assert tokenizer._words is None
     assert [row.tolist() for row in tokenizer.encode(["a b", "a"])] == [
-        one.ids for one in made.encode_batch(["a b", "a"])
+        encoding.ids for encoding in made.encode_batch(["a b", "a"])
     ]
 
 

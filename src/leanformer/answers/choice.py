@@ -21,8 +21,7 @@ class Choice(OfLabels):
     """Answers and targets are indices of candidates `[n]`, from 0; labels are `int`.
 
     Logits are ragged `[n]` of `[candidates]`, since their number may vary. Candidates have no names, so figures that
-    other
-    forms compute per label are not computed here.
+    other forms compute per label are not computed here.
     """
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:

@@ -62,8 +62,7 @@ class Form(ABC):
 
     Throughout, `values`, `logits` and `reference` are outputs `[n, outputs]` as returned by `predictor.logits` (ragged
     `[n]` of `[words, outputs]` if there is an answer for each word), `answers` are as returned by `decide`, and
-    `targets`
-    as returned by `targets`.
+    `targets` as returned by `targets`.
 
     Attributes:
         name: the form's name in `task.Kind.answer`.

@@ -101,9 +101,8 @@ def changed_answers(logits: np.ndarray, reference: np.ndarray, task: Task) -> fl
 
     A label changed if the reference's two highest probabilities differ by more than `form.NEAR`; with any number of
     labels, if the probability of one that changed is farther than that from its threshold; a score, if it differs by
-    more
-    than that share of the scores' range. Rows that are not finite count as changed. If words are tagged, a row is a
-    sentence.
+    more than that share of the scores' range. Rows that are not finite count as changed. If words are tagged, a row is
+    a sentence.
     """
     different = form_of(task).clearly_changed(logits, reference, task)
     finite = np.array([np.isfinite(row).all() for row in logits], dtype=bool)

@@ -71,9 +71,9 @@ def mean_logits(
     values: np.ndarray, windows: Sequence[Sequence[TextWindow]], texts: Sequence[Any], task: Task
 ) -> np.ndarray:
     """Logits of windows `[windows, outputs]`, end to end, as logits of texts (see `predictor.logits`)."""
-    counts = [np.bincount([window.row for window in each]) for each in windows]
+    counts = [np.bincount([window.row for window in group]) for group in windows]
     means = averaged(values, np.concatenate(counts)) if counts else values
-    return gathered(means, np.array([len(each) for each in counts]) if input_of(task).several else None)
+    return gathered(means, np.array([len(count) for count in counts]) if input_of(task).several else None)
 
 
 def averaged(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

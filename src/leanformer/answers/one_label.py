@@ -38,7 +38,7 @@ class OneLabel(OfTexts, OfLabels):
         return accuracy
 
     def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
-        given, true = (self.applies(each, len(task.labels)) for each in (answers, targets))
+        given, true = (self.applies(labels, len(task.labels)) for labels in (answers, targets))
         return {self.metric: share(answers == targets), "macro-F1": f1_estimate(given & true, given, true)}
 
     def further(

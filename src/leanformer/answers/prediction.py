@@ -14,10 +14,10 @@ class Span:
 
     Attributes:
         label: its type.
-            start, end: its first character and its end (exclusive): it is `text[start:end]` of the original text.
-            text: that substring.
-            probability: mean probability of the tags of its words, computed for each word separately; with learnt tag
-                transitions, over all tag sequences.
+        start, end: its first character and its end (exclusive): it is `text[start:end]` of the original text.
+        text: that substring.
+        probability: mean probability of the tags of its words, computed for each word separately; with learnt tag
+            transitions, over all tag sequences.
     """
 
     label: str
@@ -50,8 +50,7 @@ class Prediction:
     Attributes:
         label: name of the most probable label; None if the answer is not a single label.
         probabilities: label name -> probability, in the order of the task's labels. For a single label they sum to 1;
-            for
-            any number of labels they are independent. Empty for a score and for tags.
+            for any number of labels they are independent. Empty for a score and for tags.
         labels: the names of all labels that apply, if any number may; else None.
         score: the score on the scale of the training data, if the answer is a score; else None.
         tags: the tag of each word in IOB2, if the answer is tags; else None. Always a legal sequence.

@@ -102,7 +102,7 @@ class SpanOfContext(OfLabels, OfTexts):
 
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
         """Of each question, the probabilities of the start and of the end, `[2, 1 + characters]`."""
-        return ragged([softmax(np.ascontiguousarray(each.T, dtype=np.float64)) for each in logits])
+        return ragged([softmax(np.ascontiguousarray(values.T, dtype=np.float64)) for values in logits])
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
         """Where, with only these two answers, the reference's probabilities of them differ by more than `NEAR`."""
@@ -167,7 +167,7 @@ class SpanOfContext(OfLabels, OfTexts):
         """For each question a start and an end drawn from their probabilities; no answer if they are in reverse."""
         drawn = []
         for shares in self.distributions(logits):  # type: ignore[union-attr]  # there always are
-            start, end = (int(generator.choice(len(each), p=each / each.sum())) for each in shares)
+            start, end = (int(generator.choice(len(weights), p=weights / weights.sum())) for weights in shares)
             drawn.append((start - 1, end) if 0 < start <= end else (0, 0))
         return np.array(drawn, dtype=np.int64).reshape(-1, 2)
 

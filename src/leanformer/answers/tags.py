@@ -27,8 +27,7 @@ class Tags(OfLabels):
     """Answers and targets are ragged `[n]` of tag indices `[words]`; labels are tuples of these.
 
     Answers are the best legal sequences in the model's own scheme. In comparisons of two models, words are counted
-    where
-    other forms count rows.
+    where other forms count rows.
     """
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
@@ -173,10 +172,8 @@ def _clearly_changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> b
 
     Adjacent tags are chosen together. A stretch of different tags is a tie if, by the reference's logits and with only
     these two alternatives, their probabilities would differ by at most `NEAR`. Outside the stretch both agree, so
-    either
-    is legal, and the reference chose the more probable one. With learnt transitions, the step out of a stretch belongs
-    to
-    it.
+    either is legal, and the reference chose the more probable one. With learnt transitions, the step out of a stretch
+    belongs to it.
     """
     if not np.isfinite(logits).all():
         return True

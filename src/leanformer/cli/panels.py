@@ -36,7 +36,10 @@ PANELS = {
         "send_seconds", "connections", "require_gate", "certificate",
     ),
     ACCESS: ("host", "port", "key_file", "allow_host", "cors_origin"),
-    RUNNING: ("seed", "threads", "device", "tuning", "ray", "cores", "part_rows", "workers", "isolation"),
+    RUNNING: (
+        "seed", "threads", "device", "tuning", "ray", "cores", "part_rows", "workers", "isolation", "nice",
+        "models_from",
+    ),
     OUTPUT: ("output", "status", "overwrite", "work", "as_json", "forecast", "forecast_only"),
 }  # fmt: skip
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}

@@ -11,16 +11,23 @@ import typer
 
 from leanformer.cli.arguments import LongOption, TuningOption
 from leanformer.errors import LeanformerError, MissingExtraError
-from leanformer.serve.settings import ONE_THREAD
+from leanformer.serve.settings import NAME, ONE_THREAD
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 KEY_VARIABLE = "LEANFORMER_API_KEY"
 
 
 def serve(
     artifacts: Annotated[
-        list[str], typer.Argument(metavar="ARTIFACT...", help="Folders of artifacts, each FOLDER or NAME=FOLDER.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[ARTIFACT]...", help="Folders of artifacts, each FOLDER or NAME=FOLDER."),
+    ] = None,
+    models_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Serve the models in the subfolders of DIR too, and load new versions as they appear.",
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; the default is reachable from this machine only.")
     ] = "127.0.0.1",
@@ -35,6 +42,14 @@ def serve(
             help="process or thread: threads answer a lone text sooner, many later; a crash in one ends the server."
         ),
     ] = "process",
+    nice: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=19,
+            help="Niceness of worker processes, which yield to the server's front; 0 where other programs compete.",
+        ),
+    ] = 10,
     key_file: Annotated[
         Path | None,
         typer.Option(help=f"File with the bearer key that requests must carry; default: ${KEY_VARIABLE}, if set."),
@@ -45,7 +60,7 @@ def serve(
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="Origin whose pages may call the server from a browser; default: none.")
     ] = None,
-    queue_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens in the queue.")] = 32_768,
+    queue_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens queued for a model.")] = 32_768,
     pack_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens in a batch for a worker.")] = 1024,
     timeout: Annotated[float, typer.Option(min=0.001, help="Timeout of a request in seconds.")] = 10.0,
     body_bytes: Annotated[int, typer.Option(min=1, help="Maximum size of a request body in bytes.")] = 1 << 20,
@@ -76,6 +91,7 @@ def serve(
         os.environ.update(ONE_THREAD)
     try:
         from leanformer.serve.run import run
+        from leanformer.serve.watch import with_found
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
     from leanformer.serve.settings import RequestLimits, ServerSettings
@@ -90,13 +106,17 @@ def serve(
         raise LeanformerError("--long: the gate judged the model as it was trained to read\n  remedy: leave --long out")
     if certificate and not require_gate:
         raise LeanformerError("--certificate: no certificate is asked for\n  remedy: add --require-gate")
-    folders = named(artifacts)
-    count = workers or worker_count(folders.values(), tuning)
+    if not artifacts and models_from is None:
+        raise LeanformerError("no model is given\n  remedy: leanformer serve FOLDER, or --models-from DIR")
+    folders = named(artifacts or [])
+    found = with_found(folders, models_from)
+    count = workers or worker_count(found.values(), tuning)
     settings = ServerSettings(
         artifacts=folders, host=host, port=port, workers=count, limits=limits,
         key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
         access_log=access_log, tracing=tracing, tuning=tuning,
         certificates=tuple(certificate or ()) if require_gate else None, long=long, isolation=isolation,
+        models_from=None if models_from is None else str(models_from), nice=nice,
     )  # fmt: skip
     run(settings)
 
@@ -109,7 +129,7 @@ def named(artifacts: list[str]) -> dict[str, str]:
     result: dict[str, str] = {}
     for artifact in artifacts:
         name, separator, folder = artifact.partition("=")
-        if separator and not _NAME.fullmatch(name):
+        if separator and not NAME.fullmatch(name):
             # A folder may have a "=" in its path; then there is no name before it.
             if not Path(artifact).exists():
                 raise LeanformerError(f"{artifact}: a name consists of letters, digits, '.', '_' and '-', 64 at most")

@@ -40,6 +40,14 @@ def train(
     token_budget: Annotated[
         int, typer.Option(min=1, help="Most tokens per forward pass; larger batches are accumulated.")
     ] = 8192,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Resident memory to fit into, such as 2GB: plans micro-batches, gradient checkpointing and optimiser "
+            "states of 8 bits (docs/how-to/little-memory.md).",
+        ),
+    ] = None,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 5e-5,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     language_temperature: Annotated[
@@ -102,7 +110,8 @@ def train(
     output = output_folder(output, overwrite=overwrite)
     artifact = run(
         encoder, data, output, splits=pairs(split, "--split"), kind=kind, epochs=epochs, batch_size=batch_size,
-        fit=values(fit, "--fit"), token_budget=token_budget, learning_rate=learning_rate, precision=precision,
+        fit=values(fit, "--fit"), token_budget=token_budget, memory=memory, learning_rate=learning_rate,
+        precision=precision,
         language_temperature=language_temperature, crf=crf, method=method, adapter=adapter,
         keep_adapter=keep_adapter, teacher_answers=teacher_answers,
         max_tokens=max_tokens, long=long, overlap=overlap, seed=seed, threads=threads,

@@ -97,6 +97,6 @@ def exit_logits(artifact: Artifact, exits: Exits, examples: Examples, threads: i
 
     asked: list[bool | Exits] = [*(exits.only(number) for number in range(len(exits.layers))), False]
     return [
-        logits(LightPredictor(artifact, threads=threads, engine="native", exits=each), examples.inputs)
-        for each in asked
+        logits(LightPredictor(artifact, threads=threads, engine="native", exits=rules), examples.inputs)
+        for rules in asked
     ]

@@ -58,4 +58,4 @@ def gradients(model: Classifier, batches: Iterable[Batch], loss: Loss) -> dict[s
         found = torch.autograd.grad(loss(model, batch), [part.weight for part in parts.values()])
         for name, gradient in zip(parts, found, strict=True):
             rows[name].append((gradient * 1024).clamp(-6e4, 6e4).half())
-    return {name: torch.stack(each) for name, each in rows.items()}
+    return {name: torch.stack(grads) for name, grads in rows.items()}

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from leanformer.answers.labels_check import Label
+from leanformer.data.minhash import likely_pairs
 from leanformer.data.near_repeats import near_pairs
 from leanformer.data.overlap import group_rows
 
+# Of more different texts, near pairs are found by MinHash: the time of the exact join grows with the square.
+EXACT_TEXTS = 100_000
 CONFLICTING = ("first", "none", "keep")
 
 
@@ -31,9 +34,13 @@ def cluster_rows(keys: Sequence[str], near: float | None = None) -> list[list[in
 
 
 def near_clusters(texts: Sequence[str], near: float) -> np.ndarray:
-    """The cluster of each of different texts, int64 `[n]`: the lowest row that a chain of near pairs links it to."""
+    """The cluster of each of different texts, int64 `[n]`: the lowest row that a chain of near pairs links it to.
+
+    Of up to `EXACT_TEXTS` texts all near pairs are found, of more nearly all (see `data.minhash`).
+    """
     cluster = np.arange(len(texts))
-    for pairs in near_pairs(texts, near, cluster):
+    find = near_pairs if len(texts) <= EXACT_TEXTS else likely_pairs
+    for pairs in find(texts, near, cluster):
         for row, other in pairs.tolist():
             first, second = _root(cluster, row), _root(cluster, other)
             cluster[max(first, second)] = min(first, second)

@@ -77,7 +77,7 @@ def near_pairs(
     for number, rows in enumerate(blocks):
         row, hashes = hashed_grams([texts[row] for row in rows])
         for others in blocks[number:]:
-            ours, theirs = ([texts[row] for row in each] for each in (rows, others))
+            ours, theirs = ([texts[row] for row in numbers] for numbers in (rows, others))
             join = _join(row, hashes, ours, theirs, jaccard)
             for parts in _pairs(join, rows, others, clusters):
                 yield np.sort(np.stack(parts, axis=1), axis=1)
@@ -148,6 +148,13 @@ class _Join:
     def several(self) -> bool:
         """Whether inputs have several texts."""
         return any(SEPARATOR in text for text in self.texts[0])
+
+
+def alike(text: str, other: str, jaccard: float) -> bool:
+    """Whether two texts nearly equal one another, as by `near_repeats`, found by comparing their grams."""
+    if _similarity(_grams(text), _grams(other)) < jaccard - ROUNDING:
+        return False
+    return SEPARATOR not in text or _all_alike(text, other, jaccard)
 
 
 def _all_alike(text: str, other: str, jaccard: float) -> bool:

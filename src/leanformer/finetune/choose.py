@@ -108,7 +108,7 @@ def choose(
         if behind.mean() <= NOISE * behind.std(ddof=1) / np.sqrt(len(behind)):
             break
     why = "the most held-out texts right" if name == best else f"as good as {best} within the noise, and simpler"
-    return Choice(name, why, {each: round(float(values.mean()), 4) for each, values in right.items()})
+    return Choice(name, why, {key: round(float(values.mean()), 4) for key, values in right.items()})
 
 
 def _groups(train: Examples) -> np.ndarray:

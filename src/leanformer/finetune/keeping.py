@@ -93,7 +93,7 @@ def _in_peft(kind: MapAdapter, ours: Sequence[str], model: Classifier) -> dict[s
         if ours[0].endswith(".down"):
             return {"ia3_l": parts[0]["factors"][None]}
         factors = [part.get("factors", torch.ones(count)) for part, count in zip(parts, rows, strict=True)]
-        return {"ia3_l": torch.cat([each.cpu() for each in factors])[:, None]}
+        return {"ia3_l": torch.cat([factor.cpu() for factor in factors])[:, None]}
     blocks = [part["lora_b"].cpu() if part else torch.zeros(count, 0) for part, count in zip(parts, rows, strict=True)]
     found = {
         "lora_A.weight": torch.cat([part["lora_a"].cpu() for part in parts if part]),

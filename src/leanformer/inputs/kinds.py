@@ -34,7 +34,7 @@ def rows_of(task: Task, texts: Sequence[Text]) -> tuple[Sequence[Text], np.ndarr
     if not kind.several or isinstance(texts, str):
         return texts, None
     rows = [kind.rows(text) for text in texts]
-    return [row for each in rows for row in each], np.array([len(each) for each in rows], dtype=np.int64)
+    return [row for group in rows for row in group], np.array([len(group) for group in rows], dtype=np.int64)
 
 
 def gathered(values: np.ndarray, counts: np.ndarray | None) -> np.ndarray:

@@ -67,10 +67,12 @@ def measure_ladder(
     leaks = {"test": find_leaks(data, "test"), "dev": find_leaks(data, "dev", near_letters=0)}
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(entry.scorer or entry.predictor): entry.scorer or entry.predictor for entry in entries}
-    on_test = {key: _scored(each, test.inputs) for key, each in scorers.items()}
-    dev_scores = {} if dev is None else {key: _scored(each, dev.inputs) for key, each in scorers.items()}
+    on_test = {key: _scored(predictor, test.inputs) for key, predictor in scorers.items()}
+    dev_scores = {} if dev is None else {key: _scored(predictor, dev.inputs) for key, predictor in scorers.items()}
     on_dev = {
-        key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
+        key: score_logits(values, dev.targets, scorers[key].task)
+        for key, values in dev_scores.items()
+        if dev is not None
     }
     scores = [on_test[id(entry.scorer or entry.predictor)] for entry in entries]
     first = id(entries[0].scorer or entries[0].predictor)

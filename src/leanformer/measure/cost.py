@@ -57,12 +57,12 @@ def read_prices(path: Path | None = None) -> tuple[Price, ...]:
     found = []
     for name, entry in table.items():
         try:
-            one = Price(str(name), float(entry["usd_per_hour"]), int(entry["cores"]), str(entry.get("source", "")))
+            price = Price(str(name), float(entry["usd_per_hour"]), int(entry["cores"]), str(entry.get("source", "")))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise LeanformerError(f"{path}: {name}: needs usd_per_hour and cores, both numbers") from error
-        if not (isfinite(one.usd_per_hour) and one.usd_per_hour >= 0 and one.cores > 0):
+        if not (isfinite(price.usd_per_hour) and price.usd_per_hour >= 0 and price.cores > 0):
             raise LeanformerError(f"{path}: {name}: a price of 0 or more, and at least one core")
-        found.append(one)
+        found.append(price)
     return tuple(found)
 
 

@@ -90,9 +90,9 @@ def _flips(
     ]
 
 
-def _slice_json(one: Slice) -> dict[str, Any]:
-    return asdict(one) | {"loss": one.loss}
+def _slice_json(part: Slice) -> dict[str, Any]:
+    return asdict(part) | {"loss": part.loss}
 
 
-def _first_number(one: Slice) -> int:
-    return int(one.name.split(" ")[0])
+def _first_number(part: Slice) -> int:
+    return int(part.name.split(" ")[0])

@@ -27,16 +27,16 @@ def piece_tags(predictor: Tagger, examples: Examples) -> tuple[np.ndarray, np.nd
     """Predicted tags (best legal sequence by the logits) and gold tags of each sentence's pieces; both ragged."""
     labels = predictor.task.labels
     windows = predictor.sentence_windows(examples.texts)
-    values = predictor.infer([window.ids for each in windows for window in each])
+    values = predictor.infer([window.ids for group in windows for window in group])
     # Pieces after B-X or I-X are I-X, pieces after O are O.
     behind = np.array(
         [labels.index(f"I-{label[2:]}") if label.startswith("B-") else i for i, label in enumerate(labels)]
     )
     logits, gold, start = [], [], 0
-    for tags, each in zip(examples.for_task(predictor.task).targets, windows, strict=True):
+    for tags, group in zip(examples.for_task(predictor.task).targets, windows, strict=True):
         own: list[np.ndarray] = [np.zeros((0, len(labels)), np.float32)]
         right: list[int] = []
-        for window in each:
+        for window in group:
             for place, end, word in zip(window.places, window.ends, window.words, strict=True):
                 own.append(values[start + place : start + end])
                 right += [int(tags[word]), *[int(behind[tags[word]])] * int(end - place - 1)]

@@ -115,7 +115,7 @@ def _asked(
     given = answers, reference
 
     def figures(rows: np.ndarray) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
-        ours, theirs = (form.estimates(each[rows], targets[rows], task) for each in given)
+        ours, theirs = (form.estimates(side[rows], targets[rows], task) for side in given)
         return ours, theirs
 
     def bound(name: str, pair: tuple[Estimate, Estimate], margin: float, rows: np.ndarray = everything) -> _Asked:
@@ -143,7 +143,7 @@ def _asked(
         same = ~_changed(*given)
         yield bound(CHANGED, (share(same), share(np.ones(len(same)))), bounds.max_flips / 100)
     if bounds.max_recall_drop is not None:
-        found, wanted = (recall_estimates(each, targets, task) for each in given)
+        found, wanted = (recall_estimates(side, targets, task) for side in given)
         if not found:
             raise LeanformerError(
                 "these answers have no classes, so that no class has a recall\n  remedy: leave --max-recall-drop out"

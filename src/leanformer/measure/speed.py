@@ -117,14 +117,14 @@ def measure_speed(
         say(Status(f"timing: round {number + 1} of {settings.rounds}"))
     number, start = settings.rounds, clock()
     end = start + settings.patience * (start - begun)
-    while contest is not None and (members := contest.undecided([each.figures for each in timed])):
+    while contest is not None and (members := contest.undecided([rung.figures for rung in timed])):
         needed = sum(timed[index].seconds(contest.goal) + _SETTLE_SECONDS for index in members)
         if clock() + needed > end:
             break
         play(number, members, contest.goal)
         number += 1
         say(Status(f"timing: round {number}, {len(members)} rungs in question"))
-    return [_summary(each) for each in timed]
+    return [_summary(rung) for rung in timed]
 
 
 def _summary(timed: Timed) -> Speed:

@@ -68,7 +68,7 @@ def stability(
 
 def _moved(values: np.ndarray, reference: np.ndarray, task: Task) -> dict[str, Any]:
     form = form_of(task)
-    ours, theirs = (form.decide(each, task) for each in (values, reference))
+    ours, theirs = (form.decide(logits, task) for logits in (values, reference))
     return {
         "changed": form.flipped(ours, theirs),
         "largest": float(np.abs(values - reference).max()),

@@ -64,9 +64,8 @@ def both_ways(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
     """Outputs `[B, S, 2 H]` of a one-layer bidirectional LSTM for padded rows `[B, S, E]` with `lengths` real tokens.
 
     Each direction is a separate pass over rows with the padding at the end, so it reaches the padding only after all
-    real
-    tokens. For the backward direction each row is reversed within its length. PyTorch's packed sequences give the same
-    result but take its slower path on a CPU. Outputs at padding are meaningless.
+    real tokens. For the backward direction each row is reversed within its length. PyTorch's packed sequences give the
+    same result but take its slower path on a CPU. Outputs at padding are meaningless.
     """
     places = torch.arange(x.shape[1], device=x.device)[None, :]
     turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)

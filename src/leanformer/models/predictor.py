@@ -105,7 +105,7 @@ class TorchPredictor(TellsEngine):
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if windowed_of(self.task) is not None:
-            return [window.ids for each in self.sentence_windows(texts) for window in each]
+            return [window.ids for group in self.sentence_windows(texts) for window in group]
         return self._tokenizer.encode(rows_of(self.task, texts)[0])
 
     def forget_words(self) -> None:
@@ -126,8 +126,7 @@ class TorchPredictor(TellsEngine):
         """Logits `[rows, outputs]`, float32; with logits per token `[all tokens, outputs]`.
 
         Raises `DataError` for a row that is not valid input (`batching.check_rows`), `ArtifactError` if the model
-        cannot be
-        run or its logits are not finite.
+        cannot be run or its logits are not finite.
         """
         check_rows(rows, vocabulary=self._vocabulary, positions=self.positions)
         try:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from leanformer.batching import PaddedBatch, batches_by_length, pad_block
+
+MOST_TOKENS: ContextVar[int] = ContextVar("MOST_TOKENS", default=8192)
+"""Tokens of a batch at most, including padding; a training that is short of memory lowers it."""
 
 
 def to_tensors(block: PaddedBatch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -31,11 +35,13 @@ def score_rows(
     For a model with logits per token, they are `[all tokens, outputs]`, row after row.
 
     Args:
-        batch_tokens: maximum number of tokens per batch, including padding; None runs one row at a time.
+        batch_tokens: maximum number of tokens per batch, including padding, if that is less than `MOST_TOKENS`; None
+            runs one row at a time.
         pad_to: pad every batch to at least this width; None pads to its longest row.
     """
     if not rows:
         return np.zeros((0, 0), dtype=np.float32)
+    batch_tokens = None if batch_tokens is None else min(batch_tokens, MOST_TOKENS.get())
     results: list[tuple[list[int], np.ndarray]] = []
     # With a fixed width, the budget is used up by this width rather than by the lengths of the rows.
     widths = rows if pad_to is None else [np.empty(max(pad_to, len(row))) for row in rows]

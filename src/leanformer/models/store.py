@@ -161,8 +161,7 @@ def import_checkpoint(
         labels: the data's label names. They replace the names of a checkpoint that has only placeholders (LABEL_0,
             ...):
             by number if all are integers, otherwise in this order, which must be that of the logits. The history
-            records
-            the assignment, as the option `labels_matched` of the import.
+            records the assignment, as the option `labels_matched` of the import.
         pairs: whether it was fine-tuned on pairs of texts, which a checkpoint does not record.
         texts: typical inputs; their tokens and logits are compared with those of `transformers`.
         named: its task, if its label names were already determined; it is used unchanged.

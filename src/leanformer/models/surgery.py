@@ -17,10 +17,8 @@ def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
     """A copy, in the same mode, with only these layers (from 0, ascending).
 
     Each layer keeps its properties, including its window and rotary angles, at its new position. In a pre-norm encoder,
-    a
-    layer without a norm before its attention reads the embeddings, which are already normalised. It can only stay
-    first. If
-    it is removed, the next layer normalises the embeddings again, as it normalised its input in training.
+    a layer without a norm before its attention reads the embeddings, which are already normalised. It can only stay
+    first. If it is removed, the next layer normalises the embeddings again, as it normalised its input in training.
 
     Raises `ValueError` for a layer that does not exist, for indices that are not ascending, or for none.
     """
@@ -41,8 +39,7 @@ def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) 
     `heads` and `units` are int64 indices per layer, in the order to keep them.
     Query, key and value lose rows, the attention output loses columns; the first feed-forward map and its gate lose
     rows, the second loses columns. The residual width stays the same, so heads * head_size may differ from it. A table
-    of
-    relative position biases stays complete, since all layers share it; each layer stores its heads' columns.
+    of relative position biases stays complete, since all layers share it; each layer stores its heads' columns.
     """
     config, state = model.config, model.state_dict()
     shapes = []

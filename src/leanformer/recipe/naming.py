@@ -116,7 +116,7 @@ def name_tags(
     types, logits = types_of(labels), len(own)
     said = np.concatenate([np.asarray(sentence, dtype=np.int64) for sentence in chosen])
     counts = {
-        key: _counts([spelled(each, _names(types, *key), key[1]) for each in tags], said, logits)
+        key: _counts([spelled(sentence, _names(types, *key), key[1]) for sentence in tags], said, logits)
         for key in {(order.prefixes, order.scheme) for order in _orders(logits, len(types))}
     }
     best: tuple[float, _Order, np.ndarray] | None = None
@@ -130,7 +130,7 @@ def name_tags(
         total = float(gain[np.arange(len(types)), columns].sum()) + seen.get((OUTSIDE, order.outside), 0)
         if best is None or total > best[0]:
             best = total, order, columns
-    iob2 = [tag for each in tags for tag in each]
+    iob2 = [tag for sentence in tags for tag in sentence]
     one_by_one = _one_hot(np.array([labels.index(tag) for tag in iob2]), len(labels)), _one_hot(said, logits)
     free = assign(*one_by_one).right if logits >= len(labels) else 0
     if best is None or free - best[0] > _OUT_OF_ORDER * len(said):
@@ -161,14 +161,14 @@ def _names(types: Sequence[str], prefixes: str, scheme: str | None) -> tuple[str
 
 
 def _counts(tags: Sequence[Sequence[str]], said: np.ndarray, logits: int) -> Counter[tuple[str, int]]:
-    return Counter(zip((tag for each in tags for tag in each), said.tolist(), strict=True))
+    return Counter(zip((tag for sentence in tags for tag in sentence), said.tolist(), strict=True))
 
 
 def _orders(logits: int, types: int) -> list[_Order]:
     """Every order of `logits` logits that has room for `types` types, the most common first."""
     found = []
     written: list[tuple[str, str | None]] = [("BI", None), ("BI", IOB1), ("I", None)]
-    written += [("".join(each), None) for each in permutations("BIES")]
+    written += [("".join(letters), None) for letters in permutations("BIES")]
     for prefixes, scheme in written:
         width = len(prefixes)
         room, over = divmod(logits - 1, width)

@@ -132,7 +132,7 @@ class Recipe:
         where = f"recipe {value.get('name')}"
         steps = []
         for step in value["steps"]:
-            options = {key: each for key, each in step.items() if key not in _STEP_KEYS}
+            options = {key: option for key, option in step.items() if key not in _STEP_KEYS}
             made = build(step["step"], options, f"{where}, step {step['name']!r}")
             roles = (step["uses"], step["rung"], step["after"], step.get("data"))
             steps.append(RecipeStep(step["step"], made, step["name"], *roles))

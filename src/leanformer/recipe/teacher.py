@@ -188,8 +188,8 @@ def _by_dev(source: Path, bare: Artifact, own: Sequence[str], data: Dataset) -> 
         )
     values = logits(open_predictor(bare), dev.inputs)
     if form_of(data.task).per_word:
-        tags = [[labels[i] for i in each] for each in dev.targets]
-        return name_tags(source, own, labels, tags, [each.argmax(axis=1) for each in values])
+        tags = [[labels[i] for i in target] for target in dev.targets]
+        return name_tags(source, own, labels, tags, [scores.argmax(axis=1) for scores in values])
     form = form_of(data.task)
     true = form.applies(dev.targets, len(labels))
     return name_by_rows(source, own, labels, true, form.applies(decide(values, bare.task), len(own)))
@@ -209,9 +209,9 @@ def _scheme(tagger: Artifact, data: Dataset) -> str | None:
     values = logits(open_predictor(tagger), texts.inputs)
     parts = [split_tag(name) for name in tagger.task.labels]
     begun = {"B": 0, "I": 0}
-    for each in values:
+    for scores in values:
         before = ""
-        for prefix, kind in (parts[int(i)] for i in each.argmax(axis=1)):
+        for prefix, kind in (parts[int(i)] for i in scores.argmax(axis=1)):
             if kind and kind != before:
                 begun[prefix] += 1
             before = kind

@@ -29,6 +29,7 @@ def train(
     epochs: int = 3,
     batch_size: int = 64,
     token_budget: int = 8192,
+    memory: str | None = None,
     learning_rate: float = 5e-5,
     precision: str = "auto",
     language_temperature: float = 1.0,
@@ -61,6 +62,8 @@ def train(
         epochs: passes over the training data.
         batch_size: texts per optimiser step.
         token_budget: most tokens per forward pass, padding included; larger batches are accumulated.
+        memory: resident memory to fit into, such as "2GB": the size of forward passes, gradient checkpointing and
+            optimiser states of 8 bits are planned for it; see docs/how-to/little-memory.md.
         learning_rate: peak learning rate.
         precision: "auto", "fp32" or "bf16".
         language_temperature: 1 uses every text once per epoch; above 1, languages are sampled more evenly.
@@ -108,6 +111,10 @@ def train(
         if "adapter" in fit:
             raise LeanformerError("the adapter is given twice\n  remedy: leave it out of `fit`")
         fit = {**fit, "adapter": adapter}
+    if memory is not None:
+        if "memory" in fit:
+            raise LeanformerError("the memory is given twice\n  remedy: leave it out of `fit`")
+        fit = {**fit, "memory": memory}
     made_parts(fit.items())
     step = FineTune(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,

@@ -28,9 +28,9 @@ def curve_lines(curve: LearningCurve, more: int, worth: float) -> list[str]:
         )
     now, then = curve.at(curve.rows)[0], curve.at(curve.rows + more)
     gain, low, high = (100 * value for value in curve.gain(more))
-    one = f"{worth:g}" == "1"
+    singular = f"{worth:g}" == "1"
     advice = _ADVICE[curve.advice(more, worth / 100)].format(
-        points=f"{worth:g} point{'' if one else 's'}", are="is" if one else "are"
+        points=f"{worth:g} point{'' if singular else 's'}", are="is" if singular else "are"
     )
     return [
         *lines,

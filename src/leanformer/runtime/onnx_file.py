@@ -84,7 +84,7 @@ def _declared(message: memoryview) -> tuple[str, list[int | None]]:
         elif number == 2:
             kinds = [_bytes(tensor) for kind, tensor in _fields(_bytes(value)) if kind == 1]
             sides = [_bytes(sizes) for kind in kinds for part, sizes in _fields(kind) if part == 2]
-            for side in (each for sizes in sides for part, each in _fields(sizes) if part == 1):
+            for side in (extent for sizes in sides for part, extent in _fields(sizes) if part == 1):
                 told = dict(_fields(_bytes(side)))
                 shape.append(_number(told[1]) if 1 in told else None)
     return name, shape

@@ -198,7 +198,7 @@ class LightPredictor(GraphRunner):
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if self._windowed is not None:
-            return [window.ids for _, each in self._begin(texts, self._windows_of_each)() for window in each]
+            return [window.ids for _, group in self._begin(texts, self._windows_of_each)() for window in group]
         if self._several:
             return [row for rows in self._begin(texts, self._rows_of_each)() for row in rows]
         return self._begin(texts, self._tokenizer.encode)()
@@ -238,8 +238,8 @@ class LightPredictor(GraphRunner):
 
     def _of_windows(self, parts: list[tuple[Text, list[Any]]]) -> np.ndarray:
         """Logits of each text from those of its windows (see `answers.form.Windowed`)."""
-        windows = [each for _, each in parts]
-        values = self.infer([window.ids for each in windows for window in each])
+        windows = [group for _, group in parts]
+        values = self.infer([window.ids for group in windows for window in group])
         assert self._windowed is not None
         return self._windowed.join(values, windows, [text for text, _ in parts], self.task)
 
@@ -281,7 +281,7 @@ class LightPredictor(GraphRunner):
 
     def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
         """The windows of each text, if long ones are read in windows (see `answers.form.Windowed`)."""
-        return [each for _, each in self._begin(texts, self._windows_of_each)()]
+        return [group for _, group in self._begin(texts, self._windows_of_each)()]
 
 
 def _opened_again(kind: type[LightPredictor], path: str, content: str, given: dict[str, Any]) -> LightPredictor:

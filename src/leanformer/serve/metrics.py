@@ -84,7 +84,13 @@ class Metrics:
         self.queue_requests = Gauge(
             "leanformer_queue_requests", "Requests accepted and not answered.", registry=registry
         )
-        self.queue_limit = Gauge("leanformer_queue_limit_tokens", "Most tokens in the queue.", registry=registry)
+        self.model_queue = Gauge(
+            "leanformer_model_queue_tokens", "Tokens accepted and not answered, by model.", ("model",),
+            registry=registry,
+        )  # fmt: skip
+        self.queue_limit = Gauge(
+            "leanformer_queue_limit_tokens", "Most tokens in the queue of a model.", registry=registry
+        )
         self.workers = Gauge("leanformer_workers", "Workers that are alive.", registry=registry)
         self.restarts = Counter("leanformer_worker_restarts", "Workers replaced.", registry=registry)
         self.reloads = cache(

@@ -87,22 +87,21 @@ class Model:
         texts, route = query.texts, self.route
         return len(texts) <= _INLINE_LOGITS[route] and sum(map(_characters, texts)) <= _QUICK_CHARACTERS[route]
 
-    async def read(self, query: Query) -> Reading:
-        """The texts as rows. Raises `Refused` (422) for a text that is too long and may not be truncated."""
-        if sum(map(_characters, query.texts)) <= _INLINE_CHARACTERS[self.route]:
-            return self.read_now(query)
-        return await asyncio.to_thread(self.read_now, query)
+    def long(self, query: Query) -> int:
+        """The number of characters of a query that takes so long to read that it is done in a thread; else 0."""
+        characters = sum(map(_characters, query.texts))
+        return characters if characters > _INLINE_CHARACTERS[self.route] else 0
 
     def read_now(self, query: Query) -> Reading:
-        """As `read`, but in this thread."""
+        """The texts as rows. Raises `Refused` (422) for a text that is too long and may not be truncated."""
         if isinstance(self.tokenizer, SentenceTokenizer):
             sentences = [as_sentence(text) for text in query.texts]  # type: ignore[arg-type]  # checked before
             windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
-            return Reading([window.ids for each in windows for window in each], sentences, windows)
+            return Reading([window.ids for group in windows for window in group], sentences, windows)
         texts: list[Any] = query.texts
         if isinstance(self.tokenizer, PassageTokenizer | TextTokenizer):
             parts: Sequence[list[Any]] = self.tokenizer.windows(texts)
-            return Reading([window.ids for each in parts for window in each], windows=parts)
+            return Reading([window.ids for group in parts for window in group], windows=parts)
         tokenizer, side = self.tokenizer, query.truncation_direction
         if side is not None:
             # Created on first use, because few clients need it.

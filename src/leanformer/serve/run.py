@@ -70,7 +70,13 @@ async def _serve(
         with contextlib.suppress(NotImplementedError, AttributeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.refresh)
         host, port = listener.getsockname()[:2]
-        log("listening", host=host, port=port, models=list(settings.artifacts), key_needed=settings.key is not None)
+        log(
+            "listening",
+            host=host,
+            port=port,
+            models=list(service.generation.models),
+            key_needed=settings.key is not None,
+        )
         await server.serve(sockets=[listener])
     finally:
         await service.stop()

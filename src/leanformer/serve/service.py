@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.generation import Answered, Begun, Generation, WorkerGroup
+from leanformer.serve.generation import Answered, Begun, Generation, WorkerGroup, warm
 from leanformer.serve.http.inputs import Query, fit
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.http.tokens import Tokens
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.model import Model, Reading, open_model
+from leanformer.serve.readers import Readers
 from leanformer.serve.settings import ServerSettings
+from leanformer.serve.watch import Watch, with_found
 from leanformer.serve.workers.jobs import RequestJob, WorkerBatch
 from leanformer.serve.workers.pool import WorkerPool
+from leanformer.serve.workers.queues import NORMAL
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.task import Task
 
@@ -33,7 +37,7 @@ class Service:
 
     def __init__(self, settings: ServerSettings, log: Log, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
         self.settings, self.log, self.metrics = settings, log, Metrics()
-        self._make_pool = make_pool
+        self._make_pool, self._readers = make_pool, Readers(settings.limits)
         self._generation: Generation | None = None
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -53,8 +57,12 @@ class Service:
 
     async def start(self) -> None:
         """Load the models and start the workers. Raises `LeanformerError` if a model cannot be loaded."""
+        folder = self.settings.models_from
+        watch = None if folder is None else Watch(Path(folder), self.reload)
         self._generation = await self._open(1)
         self._announce(self._generation)
+        if watch is not None:
+            _keep(self._tasks, watch.run())
 
     async def stop(self) -> None:
         """Answer the accepted requests, then stop the workers."""
@@ -63,6 +71,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         last, self._generation = self._generation, None
         await asyncio.gather(*self._endings, *([] if last is None else [self._end(last)]))
+        self._readers.close()
 
     def refresh(self) -> None:
         """Schedule a reload without waiting for it; calls before it starts are merged into one reload."""
@@ -81,9 +90,10 @@ class Service:
             old = self.generation
             try:
                 new = await self._open(old.number + 1)
-            except (LeanformerError, OSError) as error:
+            except Exception as error:  # whatever it is, the server goes on with what it has
+                kind = "" if isinstance(error, LeanformerError | OSError) else f"{type(error).__name__}: "
                 self.metrics.reloads("failed").inc()
-                self.log("reload_failed", level="error", error=str(error))
+                self.log("reload_failed", level="error", error=f"{kind}{error}")
                 return False
             self._generation = new
             self.metrics.reloads("done").inc()
@@ -92,25 +102,31 @@ class Service:
             return True
 
     async def answer(
-        self, query: Query, *, timeout: float, accepted: Callable[[Scheduler, RequestJob], None] | None = None
-    ) -> Answered:
+        self, query: Query, *, timeout: float, accepted: Callable[[Scheduler, RequestJob], None] | None = None,
+        priority: int = NORMAL,
+    ) -> Answered:  # fmt: skip
         """The answer to each text of a query.
 
         Args:
-            timeout: seconds after which the work is dropped.
+            timeout: seconds after which the work is dropped, the time in which the texts are read included.
+            priority: a place in `queues.PRIORITIES`.
             accepted: called with the job as soon as it is accepted, so that the job can be dropped if nobody waits for
                 it any more. Cancelling the call drops it too.
 
         Raises `Refused`.
         """
-        start = time.perf_counter()
+        start, left = time.perf_counter(), timeout
         while True:
-            generation, model, query = self._ready(query)
-            reading = await model.read(query)
+            generation, model, query = self._ready(query, priority)
+            if characters := model.long(query):
+                reading = await self._readers.run(characters, partial(model.read_now, query), left)
+                left = max(start + timeout - time.perf_counter(), 0.0)
+            else:
+                reading = model.read_now(query)
             # A generation that was replaced meanwhile takes no more work: its workers may have ended.
             if generation is self._generation:
                 break
-        begun = self._submit(generation, model, query, reading, start, timeout)
+        begun = self._submit(generation, model, query, reading, start, left, priority)
         if accepted is not None:
             accepted(begun.scheduler, begun.job)
         try:
@@ -123,32 +139,34 @@ class Service:
         asyncio.get_running_loop().call_soon(self.count, answered)
         return answered
 
-    def begin(self, query: Query, *, timeout: float) -> Begun | None:
+    def begin(self, query: Query, *, timeout: float, priority: int = NORMAL) -> Begun | None:
         """The first half of `answer`, without waiting; None where that would hold up other requests for too long.
 
         The caller drops the job if nobody waits for it any more, and counts the answer. Raises `Refused`.
         """
         start = time.perf_counter()
-        generation, model, query = self._ready(query)
+        generation, model, query = self._ready(query, priority)
         if not model.quick(query):
             return None
-        return self._submit(generation, model, query, model.read_now(query), start, timeout)
+        return self._submit(generation, model, query, model.read_now(query), start, timeout, priority)
 
-    def _ready(self, query: Query) -> tuple[Generation, Model, Query]:
+    def _ready(self, query: Query, priority: int) -> tuple[Generation, Model, Query]:
         """What answers a query, and the query as its task reads it; no work has been done for it. Raises `Refused`."""
         generation = self.generation
-        model, scheduler = self.model(query, generation), generation.scheduler
+        model = self.model(query, generation)
         query = fit(query, model.task)
-        if scheduler.outstanding >= scheduler.queue_tokens:
-            raise scheduler.overloaded()
+        generation.scheduler.check_room(model.index, priority=priority)
         return generation, model, query
 
     def _submit(
-        self, generation: Generation, model: Model, query: Query, reading: Reading, start: float, timeout: float
-    ) -> Begun:
+        self, generation: Generation, model: Model, query: Query, reading: Reading, start: float, timeout: float,
+        priority: int,
+    ) -> Begun:  # fmt: skip
         tokenized = time.perf_counter()
         scheduler, by_token = generation.scheduler, query.route in ("tag", "answer")
-        job = scheduler.submit(model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token)
+        job = scheduler.submit(
+            model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token, priority=priority
+        )
         return Begun(model, query, reading, scheduler, job, start, tokenized - start)
 
     def count(self, answered: Answered) -> None:
@@ -167,10 +185,10 @@ class Service:
 
         Raises `Refused` (404) if there is no such model.
         """
-        models = self.generation.models
+        generation = self.generation
         name = value.get("model") if isinstance(value, dict) else None
         # A name that is not a string is refused with the other fields.
-        model = _named(name, models) if isinstance(name, str) else next(iter(models.values()))
+        model = generation.named(name) if isinstance(name, str) else next(iter(generation.models.values()))
         return model.route
 
     def model(self, query: Query, generation: Generation) -> Model:
@@ -186,26 +204,10 @@ class Service:
                 f"/{route}" for route in dict.fromkeys(model.route for model in generation.models.values())
             )
             raise Refused(404, f"no model here answers /{query.route}; ask {others}")
-        named = _named(query.model, generation.models)
+        named = generation.named(query.model)
         if named.route != query.route:
             raise Refused(422, f"model: {named.name} does not answer /{query.route}; ask /{named.route}")
         return named
-
-    def tokens_of(self, value: Any) -> Tokens:
-        """The tokens of the model that a body names, given as a JSON value, or of the first that has some.
-
-        Raises `Refused` (404, 422).
-        """
-        models = self.generation.models
-        name = value.get("model") if isinstance(value, dict) else None
-        if not isinstance(name, str | None):
-            raise Refused(422, "model: must be a name")
-        for model in models.values() if name is None else [_named(name, models)]:
-            if model.tokens is not None:
-                return model.tokens
-        if name is not None:
-            raise Refused(422, f"model: {name} has no tokens: it reads characters, or in the ways of several models")
-        raise Refused(404, "no model here has tokens: they read characters, or in the ways of several models")
 
     @property
     def largest_id(self) -> int:
@@ -226,10 +228,14 @@ class Service:
         self.metrics.queue_tokens.set(scheduler.outstanding)
         self.metrics.queue_requests.set(scheduler.jobs)
         self.metrics.queue_limit.set(scheduler.queue_tokens)
+        self.metrics.model_queue.clear()  # of models that are no longer served
+        for model in self.generation.models.values():
+            self.metrics.model_queue.labels(model.name).set(scheduler.queue(model.index).outstanding)
         self.metrics.workers.set(len(scheduler.workers))
 
     async def _open(self, number: int) -> Generation:
-        named, asked = self.settings.artifacts, (self.settings.certificates, self.settings.long)
+        folder, asked = self.settings.models_from, (self.settings.certificates, self.settings.long)
+        named = with_found(self.settings.artifacts, None if folder is None else Path(folder))
         models = {
             name: await asyncio.to_thread(open_model, name, index, folder, *asked)
             for index, (name, folder) in enumerate(named.items())
@@ -240,13 +246,20 @@ class Service:
             self.metrics.pack_tokens(names[pack.model]).observe(pack.tokens)
             self.metrics.pack_seconds(names[pack.model]).observe(seconds)
 
-        scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, observe)
+        scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, len(names))
         pool = self._make_pool(
             folders=list(named.values()), contents=[model.version for model in models.values()],
             count=self.settings.workers, stuck_seconds=limits.stuck_seconds, scheduler=scheduler, say=self._tell,
-            changed=self.refresh, tuning=self.settings.tuning,
+            changed=self.refresh, tuning=self.settings.tuning, nice=self.settings.nice,
         )  # fmt: skip
         await pool.start()
+        try:
+            for model in models.values():
+                await warm(model, scheduler, limits.stuck_seconds)
+        except BaseException:
+            await pool.stop()
+            raise
+        scheduler.observe = observe
         return Generation(number, models, scheduler, pool)
 
     async def _end(self, generation: Generation) -> None:
@@ -278,9 +291,3 @@ def _keep(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _named(name: str, models: dict[str, Model]) -> Model:
-    if name not in models:
-        raise Refused(404, f"no model of that name; the models are {', '.join(models)}")
-    return models[name]

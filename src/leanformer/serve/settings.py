@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 
 from leanformer.errors import LeanformerError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a model
 ISOLATIONS = ("process", "thread")
 # The environment of a worker, which computes on one core.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -21,7 +23,7 @@ class RequestLimits:
         body_bytes: longest body of a request; for a stream, longest line.
         texts: most texts (or pairs) in one request.
         text_characters: longest text in characters.
-        queue_tokens: most tokens accepted and not yet answered, over all requests.
+        queue_tokens: most tokens accepted and not yet answered, over all requests for a model.
         pack_tokens: most tokens handed to a worker at once.
         timeout_seconds: longest wait of a request for its answer; a request may ask for less.
         receive_seconds: longest time for a client to send a request's head, and again for its body.
@@ -62,6 +64,8 @@ class ServerSettings:
 
     Attributes:
         artifacts: name -> folder, in the order given; the first answers requests that name no model.
+        models_from: a folder whose models are served after those, and looked at for changes (`watch.models_in`); None:
+            no further ones.
         workers: number of workers, one thread each.
         isolation: what workers are: a "process" each, or a "thread" of the server's process.
         key: bearer token that requests must carry; None accepts every client that can connect.
@@ -73,9 +77,11 @@ class ServerSettings:
         certificates: files among which each model must have its certificate of the ship gate, unless its folder has it;
             None: no model needs one.
         long: how models read long texts; None: as they were trained to (`answers.long_texts.reading`).
+        nice: by how much worker processes are nicer than the server (0 to 19): its front, which has little to do for
+            each request, then takes a core from them as soon as it needs one, and answers do not wait for packs.
         tuning: let workers run each artifact with the settings that `leanformer tune` stored for this machine.
 
-    Raises `LeanformerError` for another isolation.
+    Raises `LeanformerError` for another isolation or niceness.
     """
 
     artifacts: dict[str, str]
@@ -92,10 +98,14 @@ class ServerSettings:
     certificates: tuple[str, ...] | None = None
     long: str | None = None
     isolation: str = "process"
+    models_from: str | None = None
+    nice: int = 10
 
     def __post_init__(self) -> None:
         if self.isolation not in ISOLATIONS:
             raise LeanformerError(f"--isolation {self.isolation}: one of {', '.join(ISOLATIONS)}")
+        if not 0 <= self.nice <= 19:
+            raise LeanformerError(f"--nice {self.nice}: must be 0 to 19")
 
     @property
     def loopback(self) -> bool:

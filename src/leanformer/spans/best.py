@@ -63,7 +63,7 @@ def best_spans(values: np.ndarray, longest: int | None, count: int = 1) -> Best:
             for place in places
             if np.isfinite(flat[place])
         ]
-    found.sort(key=lambda each: (-each[0], each[1], each[2]))
+    found.sort(key=lambda answer: (-answer[0], answer[1], answer[2]))
     kept = found[:count]
     return Best(
         np.array([(start, end) for _, start, end in kept], dtype=np.int64).reshape(-1, 2),

@@ -21,7 +21,7 @@ from leanformer.models.tensors import save_tensors
 from leanformer.train.hooks.hook import Hook, HookState
 from leanformer.train.progress import Progress
 
-_STATE = "state.json"
+_STATE, _BEST = "state.json", "best.safetensors"
 _AGAIN = "this training begins again"
 
 
@@ -45,7 +45,7 @@ def save(
         flat, scalars = _flatten(optimizer.state_dict())
         save_tensors(flat, temporary / "optimizer.safetensors")
         if best is not None:
-            save_tensors(_plain(best), temporary / "best.safetensors")
+            save_tensors(_plain(best), temporary / _BEST)
         generators = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             generators["cuda"] = torch.cuda.get_rng_state()
@@ -71,8 +71,7 @@ def load_checkpoint(
     """Restore the state saved in `folder`; None if there is none, or if it is from another run.
 
     Also None, with a message through `say`, if one of its files is damaged, or if it was written by a version with
-    other
-    parts in the model, objective or hooks. In these cases nothing is restored.
+    other parts in the model, objective or hooks. In these cases nothing is restored.
     """
     restore_folder(folder)
     state = kept(folder / _STATE, say, again=_AGAIN)
@@ -101,8 +100,25 @@ def load_checkpoint(
     torch.set_rng_state(generators["cpu"])
     if "cuda" in generators and torch.cuda.is_available():
         torch.cuda.set_rng_state(generators["cuda"])
-    best = folder / "best.safetensors"
-    return progress, load_file(best) if best.is_file() else None
+    return progress, best_on_disk(folder) if (folder / _BEST).is_file() else None
+
+
+def best_on_disk(folder: Path) -> dict[str, Tensor]:
+    """The best weights of the checkpoint in `folder`, mapped from the file: in memory only while they are read.
+
+    They stay what they are when the checkpoint is replaced.
+    """
+    return load_file(folder / _BEST)
+
+
+def hook_values(folder: Path, fingerprint: str, name: str) -> Mapping[str, Any] | None:
+    """What a hook kept as values in the checkpoint of the same run, before its state is restored; None without one."""
+    restore_folder(folder)
+    state = kept(folder / _STATE, lambda line: None, again=_AGAIN)
+    if state is None or state["progress"]["fingerprint"] != fingerprint:
+        return None
+    values: Mapping[str, Any] | None = state.get("hooks", {}).get(name)
+    return values
 
 
 def _hook_file(name: str) -> str:

@@ -54,8 +54,7 @@ class Slots:
         """For the first row of each chunk, the index of the chunk's first answer, and the end, int64 `[chunks + 1]`.
 
         Answer indices increase from row to row. Answers without a row (words that the tokenizer drops) belong to the
-        chunk
-        of the preceding answer.
+        chunk of the preceding answer.
         """
         begins = [int(answers[0]) if len(answers) else self.answers for answers in self.of_row]
         nearest = np.minimum.accumulate([*begins, self.answers][::-1])[::-1]
@@ -96,8 +95,8 @@ class Encoded:
         if self.windows is None:
             return labels
         rows = []
-        for tags, each in zip(labels, self.windows, strict=True):
-            for window in each:
+        for tags, group in zip(labels, self.windows, strict=True):
+            for window in group:
                 row = np.full(len(window.ids), NOT_ASKED, dtype=np.int64)
                 row[window.places] = tags[window.words]
                 rows.append(row)
@@ -113,13 +112,12 @@ class Encoded:
         """Further properties of each row, by name, for `TrainingSet.extra`.
 
         `GROUP`: the number of its language, if the texts' languages are given. `CONTINUES`: if words are tagged,
-        whether
-        the row is a later window of a sentence that began in an earlier one.
+        whether the row is a later window of a sentence that began in an earlier one.
         """
         columns = {}
         if languages is not None:
             numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
-            counts = [1] * len(self.texts) if self.windows is None else [len(each) for each in self.windows]
+            counts = [1] * len(self.texts) if self.windows is None else [len(group) for group in self.windows]
             columns[GROUP] = np.repeat([numbers[language] for language in languages], counts)
         if self.windows is not None:
             later = [number > 0 for windows in self.windows for number in range(len(windows))]
@@ -132,7 +130,7 @@ class Encoded:
             return Slots(len(self.rows), [np.array([row]) for row in range(len(self.rows))], None)
         counts = [len(words_of(str(text))) for text in self.texts]
         starts = np.cumsum([0, *counts])
-        pairs = [(start, window) for start, each in zip(starts, self.windows, strict=False) for window in each]
+        pairs = [(start, window) for start, group in zip(starts, self.windows, strict=False) for window in group]
         return Slots(
             int(starts[-1]), [start + window.words for start, window in pairs], [window.places for _, window in pairs]
         )
@@ -151,7 +149,7 @@ class Encoded:
                 return logits
             return np.repeat(logits, self.counts, axis=0) if self.averaged else flat(logits)[:, None]
         pairs = zip(logits, self.windows, strict=True)
-        return ragged([values[window.words] for values, each in pairs for window in each])
+        return ragged([values[window.words] for values, group in pairs for window in group])
 
     def logits(self, score: Score) -> np.ndarray:
         """A model's logits for the texts, in the format of `predictor.logits`."""

@@ -63,14 +63,13 @@ def fit_classifier(
     `steps` is the number of optimiser steps, of which the epochs are parts then; None: each epoch is a pass.
     Without `work` there are no checkpoints. `hooks` come before those of the settings' parts.
     If the task has thresholds, they are chosen again for each score, and the returned task has those of the weights
-    that
-    are kept. Whatever the objective learns for decoding is added to the task too.
+    that are kept. Whatever the objective learns for decoding is added to the task too.
     """
     train, where = encode(tokenizer, dev.task, texts), device_of(device)
     if isinstance(train, Passages):
         if lost := train.untaught(labels):
             say(f"note: {lost} of {len(texts)} answers are longer than any window's share of the context; not learnt")
-        if cut := sum(window.cut for each in train.windows for window in each[:1]):
+        if cut := sum(window.cut for group in train.windows for window in group[:1]):
             say(f"note: {cut} of {len(texts)} questions are longer than half of {tokenizer.max_tokens} tokens and cut")
     if train.averaged and train.counts is not None:
         most = max(1, settings.token_budget // tokenizer.max_tokens)

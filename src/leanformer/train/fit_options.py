@@ -44,6 +44,9 @@ class FitOptions(Options):
     uncertainty: bool | None = part("objectives.uncertainty:Uncertainty")  # learn the weights of several losses
     checkpointing: bool | None = part("hooks.checkpointing:Checkpointing")  # less memory for more time, same weights
 
+    memory: str | None = part("hooks.within_memory:WithinMemory")  # plan the training to fit: "2GB" of resident memory
+    eight_bit_states: bool | None = part("optimisers:EightBitStates")  # AdamW's moments in a quarter of the memory
+
     group: ClassVar[str] = "fit"
 
     def __post_init__(self) -> None:

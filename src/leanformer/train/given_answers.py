@@ -155,8 +155,8 @@ def _joined(parts: list[Examples], task: Task) -> Examples:
     pairs = [part.pairs for part in parts]
     return Examples(
         task, tuple(text for part in parts for text in part.texts), None,
-        tuple(pair for each in pairs for pair in each or ()) if all(pairs) else None, parts[0].source,
-        tuple(name for each in languages for name in each or ()) if all(languages) else None,
+        tuple(pair for group in pairs for pair in group or ()) if all(pairs) else None, parts[0].source,
+        tuple(name for group in languages for name in group or ()) if all(languages) else None,
     )  # fmt: skip
 
 

@@ -1,26 +1,26 @@
 """The training loop, readable from top to bottom. The variable parts are passed in.
 
     attach the adapter                                 # Adapter: adds parameters; what it freezes is not saved
-        hooks: begin                                       # may freeze and thaw; there is no optimiser yet
+    hooks: begin                                       # may freeze and thaw; there is no optimiser yet
     the optimiser over the groups of model or adapter, and objective
-        load the checkpoint, including hooks' state
+    load the checkpoint, including hooks' state
     for epoch in epochs:
         for rows in feed.steps(epoch):                 # Feed: which rows, in which order
             hooks: before_step                         # may change weights and the optimiser's groups
             the rate of each group by the schedule
-                        for block in feed.blocks(rows):            # Feed: how rows are collated
+            for block in feed.blocks(rows):            # Feed: how rows are collated
                 loss = objective(model, block)         # Objective: under autocast
                 (loss * share of the step).backward()
             clip the gradient, optimiser step
             hooks: after_step                          # may change weights and keep state
             now and then: checkpoint
-                hooks: before_score                            # may swap in other weights; eval mode
+        hooks: before_score                            # may swap in other weights; eval mode
         score on dev; keep the best weights
-                hooks: after_score                             # restores the weights
+        hooks: after_score                             # restores the weights
         hooks: after_epoch                             # may keep state
         checkpoint
-        restore the best weights
-        hooks: end                                         # thaws what was frozen
+    restore the best weights
+    hooks: end                                         # thaws what was frozen
     merge the adapter
 
 A run is a function of its arguments: killed at any moment and started again, it resumes from the last checkpoint
@@ -47,7 +47,7 @@ from leanformer.train.adapters.adapter import Adapter
 from leanformer.train.feeds.feed import Feed
 from leanformer.train.hooks.hook import Hook, Run
 from leanformer.train.objectives.objective import Objective
-from leanformer.train.optimisers import Group, adamw
+from leanformer.train.optimisers import Group, Optimiser, adamw
 from leanformer.train.precision import autocast, resolve
 from leanformer.train.progress import Progress
 from leanformer.train.schedules import rate
@@ -68,6 +68,8 @@ class Plan:
         adapter: what to train instead of the whole model; None: the model.
         say: receives progress messages. warn: receives a message about a damaged checkpoint, which is not loaded; None:
             `say`.
+        optimiser: makes the optimiser of the parameters' groups.
+        spare: whether the best weights are left on the disk, in the checkpoint, instead of being held in memory.
     """
 
     settings: FitSettings
@@ -78,6 +80,8 @@ class Plan:
     adapter: Adapter | None = None
     say: Callable[[str], None] = lambda line: None
     warn: Callable[[str], None] | None = None
+    optimiser: Optimiser = adamw
+    spare: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     for hook in hooks:
         hook.begin(run)
     trained = [Group(list(model.parameters()))] if plan.adapter is None else plan.adapter.groups(model)
-    run.optimizer = optimizer = adamw([*trained, *objective.groups()], settings)
+    run.optimizer = optimizer = plan.optimiser([*trained, *objective.groups()], settings)
     torch.manual_seed(settings.seed)
     # What an adapter freezes is known by the identity of the run.
     frozen = set[str]() if plan.adapter is None else {n for n, p in together.named_parameters() if not p.requires_grad}
@@ -162,6 +166,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
             if plan.folder and time.monotonic() - saved > settings.checkpoint_seconds:
                 progress.seconds = time.monotonic() - started
                 checkpoint.save(plan.folder, progress=progress, **kept, best=best)
+                best = checkpoint.best_on_disk(plan.folder) if plan.spare and best is not None else best
                 saved = time.monotonic()
             if pace.due():
                 done = progress.epoch * feed.steps_per_epoch + progress.step
@@ -185,6 +190,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
         progress.seconds = time.monotonic() - started
         if plan.folder:
             checkpoint.save(plan.folder, progress=progress, **kept, best=best)
+            best = checkpoint.best_on_disk(plan.folder) if plan.spare and best is not None else best
         saved = time.monotonic()
     if best is not None:
         together.load_state_dict(best, strict=not frozen)

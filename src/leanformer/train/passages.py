@@ -53,10 +53,10 @@ class Passages(Encoded):
         An answer that no window has completely is unknown, too: nothing can be learnt about it (see `untaught`).
         """
         rows = []
-        for (start, end), each in zip(labels.tolist(), self.windows, strict=True):
-            found = [window.tokens_of(start, end) if end > 0 else None for window in each]
+        for (start, end), group in zip(labels.tolist(), self.windows, strict=True):
+            found = [window.tokens_of(start, end) if end > 0 else None for window in group]
             known = end == 0 or any(place is not None for place in found)
-            for window, place in zip(each, found, strict=True):
+            for window, place in zip(group, found, strict=True):
                 row = np.full(len(window.ids), NOT_ASKED, dtype=np.int64)
                 row[_asked(window)] = 0 if known else -1
                 if known:
@@ -69,8 +69,8 @@ class Passages(Encoded):
     def untaught(self, labels: np.ndarray) -> int:
         """The number of answers `[texts, 2]` that are in no window completely."""
         return sum(
-            end > 0 and all(window.tokens_of(start, end) is None for window in each)
-            for (start, end), each in zip(labels.tolist(), self.windows, strict=True)
+            end > 0 and all(window.tokens_of(start, end) is None for window in group)
+            for (start, end), group in zip(labels.tolist(), self.windows, strict=True)
         )
 
     def unknown(self) -> np.ndarray:
@@ -79,12 +79,12 @@ class Passages(Encoded):
     def slots(self) -> PassageSlots:
         starts = np.cumsum([0, *(1 + len(text[1]) for text in self.texts)]).tolist()
         of_row, origins = [], []
-        for start, each in zip(starts, self.windows, strict=False):
-            for number, window in enumerate(each):
+        for start, group in zip(starts, self.windows, strict=False):
+            for number, window in enumerate(group):
                 own = start + 1 + window.begins[window.owned]
                 of_row.append(own if number else np.concatenate([[start], own]))
                 origins.append(start)
-        windows = [window for each in self.windows for window in each]
+        windows = [window for group in self.windows for window in group]
         return PassageSlots(starts[-1], of_row, [window.firsts for window in windows], windows, origins)
 
     def per_text(self, logits: np.ndarray) -> np.ndarray:
@@ -92,8 +92,8 @@ class Passages(Encoded):
 
     def of_rows(self, logits: np.ndarray) -> np.ndarray:
         rows = []
-        for values, each in zip(logits, self.windows, strict=True):
-            for window in each:
+        for values, group in zip(logits, self.windows, strict=True):
+            for window in group:
                 row = np.full((len(window.ids), 2), NOWHERE, dtype=np.float32)
                 # A token inside a unit has the logits of the unit, as no other is compared with it.
                 for place in (window.firsts, window.lasts):

@@ -33,5 +33,5 @@ def pooled(parts: Sequence[Examples], task: Task) -> TextPool:
     return TextPool(
         tuple(text for part in parts for text in part.inputs),
         np.concatenate([labels_of(part.for_task(task)) for part in parts]),
-        tuple(language for each in known for language in each) if len(known) == len(parts) else None,
+        tuple(language for names in known for language in names) if len(known) == len(parts) else None,
     )

@@ -65,9 +65,11 @@ def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
             f"training on windows is not built for {input_of(task).plural}\n  remedy: --long truncate, or leave it out"
         )
     windows = windowed.tokenizer(tokenizer.path, tokenizer.max_tokens, overlap=task.overlap).windows(texts)
-    ids = [window.ids for each in windows for window in each]
+    ids = [window.ids for group in windows for window in group]
     if form.windowed is None:
-        return Encoded(task, texts, ids, None, np.array([len(each) for each in windows], dtype=np.int64), averaged=True)
+        return Encoded(
+            task, texts, ids, None, np.array([len(group) for group in windows], dtype=np.int64), averaged=True
+        )
     return (Encoded if form.per_word else Passages)(task, texts, ids, windows)
 
 

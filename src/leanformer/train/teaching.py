@@ -93,8 +93,8 @@ class Teaching:
         if self._model is None:
             values = self._predictor.infer([self.encoded.rows[i] for i in own])
             ends = np.cumsum([self.lengths[i] if self._slots.places else 1 for i in own])
-            for i, each in zip(own, np.split(values, ends[:-1]), strict=True):
-                self._slots.put(logits, i, each, first)
+            for i, part in zip(own, np.split(values, ends[:-1]), strict=True):
+                self._slots.put(logits, i, part, first)
         else:
             self._fill(own, into, logits, first)
         check_answers(logits, self.teacher.path)

@@ -57,12 +57,9 @@ def dependence(tokenizer: RustTokenizer) -> str | None:
     """Why the ids of a word may depend on neighbouring words; None if they cannot.
 
     They cannot if all of the following hold. The normaliser works on single characters. The pre-tokenizer splits at
-    white
-    space before doing anything else. The model tokenizes one word at a time and deterministically. The post-processor
-    only
-    adds special tokens around the text. No added token contains white space. This applies to BERT and similar
-    tokenizers;
-    byte-level BPE and SentencePiece keep the space as part of the next word.
+    white space before doing anything else. The model tokenizes one word at a time and deterministically. The
+    post-processor only adds special tokens around the text. No added token contains white space. This applies to BERT
+    and similar tokenizers; byte-level BPE and SentencePiece keep the space as part of the next word.
     """
     for name in _kinds(tokenizer.normalizer, "normalizers"):
         if name not in _NORMALIZERS:
@@ -129,11 +126,11 @@ def _pieces(post_processor: Any, pair: bool) -> Iterator[tuple[list[int], int | 
     state: dict[str, Any] = {} if post_processor is None else _state(post_processor)
     if "single" in state:
         for piece in state["pair" if pair else "single"]:
-            ((kind, one),) = piece.items()
+            ((kind, part),) = piece.items()
             if kind == "Sequence":
-                yield [], "AB".index(one["id"]), one["type_id"]
+                yield [], "AB".index(part["id"]), part["type_id"]
             else:
-                yield state["special_tokens"][one["id"]]["ids"], None, one["type_id"]
+                yield state["special_tokens"][part["id"]]["ids"], None, part["type_id"]
         return
     first, last = ([state[name][1]] if name in state else [] for name in ("cls", "sep"))
     yield first, None, 0

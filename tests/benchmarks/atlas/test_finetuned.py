@@ -27,7 +27,7 @@ def test_it_learns_its_rows_and_a_seed_gives_the_same_model():
         model = begun.make(5)
         fine_tune(model, begun, rate=3e-3, steps=60, seed=5)
         models.append(model)
-    assert all(torch.equal(one, other) for one, other in zip(*(m.parameters() for m in models), strict=True))
+    assert all(torch.equal(weight, other) for weight, other in zip(*(m.parameters() for m in models), strict=True))
     assert right(models[0], begun.train).count("1") > 8 > right(begun.make(5), begun.train).count("1")
 
 

@@ -77,8 +77,8 @@ def test_energy_stands_beside_what_was_published(page: ModuleType):
         for name, joules, seconds, usd in (("first", 100.0, 40.0, 50.0), ("lean", 4.0, 2.0, 5.0), ("other", None, 1, 9))
     ]  # fmt: skip
     rungs = energy.times_less(rows)
-    assert [one["energy_times_less"] for one in rungs] == [1, 25, None]
-    assert [one["usd_times_less"] for one in rungs[:2]] == [1, 10]
+    assert [entry["energy_times_less"] for entry in rungs] == [1, 25, None]
+    assert [entry["usd_times_less"] for entry in rungs[:2]] == [1, 10]
     result = {
         "dataset": "some set", "n": 7, "rungs": rungs, "price": {"usd_per_hour": 0.08},
         "machine": {"cpu": "Some CPU", "threads": 2, "cores": 4}, "published": energy.PUBLISHED,

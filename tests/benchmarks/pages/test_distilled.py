@@ -71,10 +71,10 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
     rates = {"cells": [cell(60, batch_size=64), cell(50, learning_rate=0.001)]}
     low = {"cells": [cell(50, strategy="teacher", labels_each=100), cell(40, labels_each=100)]}
     starts = {"cells": [cell(50, start="random"), cell(60), cell(61, seed=2)]}
-    transfer = {"cells": [cell(30, source="s", target="t", train=9, start=one) for one in ("none", "transfer")]}
+    transfer = {"cells": [cell(30, source="s", target="t", train=9, start=start) for start in ("none", "transfer")]}
     pieces = {"cells": [cell(50, vocabulary="cased"), cell(40, vocabulary="seen")]}
-    for one, count in zip(pieces["cells"], (1.25, 2.5), strict=True):
-        one["each"] = {language: {"pieces": count, "unknown": 0.4} for language in LANGUAGES}
+    for entry, count in zip(pieces["cells"], (1.25, 2.5), strict=True):
+        entry["each"] = {language: {"pieces": count, "unknown": 0.4} for language in LANGUAGES}
     text = made(tmp_path, rates=rates, low_resource=low, starts=starts, task_transfer=transfer, pieces=pieces)
     assert "| aa | 2.50 | 1.25 | 0.4 | 0.4 | 60.0 | 60.0 |" in text and "| mean |  |  |  |  | 40.0 | 50.0 |" in text
     assert text.index("| 32 | 0.001 | 50.0 |") < text.index("| 64 | 0.006 | 60.0 |")
@@ -102,7 +102,7 @@ def timed(**graphs: dict[str, Any]) -> dict[str, Any]:
             "labels": "transfer", "engines": {name.replace("_", " "): "native" for name in graphs},
         },
         "teacher": {"parameters": 22_000_000, "dev": {"mean_f1": 80.0}, "test": {"mean_f1": 80.0}},
-        "graphs": {name.replace("_", " "): one for name, one in graphs.items()},
+        "graphs": {name.replace("_", " "): entry for name, entry in graphs.items()},
         "rates": {"texts": 7, "one": {name.replace("_", " "): {"ms": [0.2, 0.3, 0.9]} for name in graphs}},
         "command": "c", "machine": {"threads": 2, "cpu": "a CPU"},
     }  # fmt: skip

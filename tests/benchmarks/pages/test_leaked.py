@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pages import summary
-from benchmarks.pages.leaked import HEAD, about, beside, cell, of_corpora, quality
+from benchmarks.pages.leaked import HEAD, about, beside, cell, in_train, of_corpora, quality
 from leanformer.first_rungs import BATCHED
 from tests.making.reports import make_report, make_rung
 
@@ -37,6 +37,7 @@ def test_counts_stand_in_cells_and_captions(results: Path) -> None:
 
 def test_what_nobody_counted_is_said(tmp_path: Path) -> None:
     assert cell(tmp_path, "trec") == "not counted" and "has not been counted yet" in about(tmp_path)
+    assert "have not been counted yet" in in_train(tmp_path, {"questions": "trec"})
     assert of_corpora(tmp_path) == "" and beside(tmp_path, "trec") == ""
 
 
@@ -54,10 +55,10 @@ def test_the_first_table_has_counts_and_clean_scores(results: Path, monkeypatch:
     assert "91.2 (clean 87.1) (-) |" in summary.summary(results), "no floor is known"
     (results / "floors.json").write_text('[{"set": "trec", "system": "linear", "quality": 0.906}]', encoding="utf-8")
     shown = summary.summary(results)
-    assert (
-        "| questions (60) | 91.2 (clean 87.1) to 91.2 (clean 87.1) (90.6) | 1.0x | 4.6x | 46 to 46 | 11 (12) |" in shown
-    )
-    assert " ".join(about(results).split()) in " ".join(shown.split())
+    assert "| questions (60) | 91.2 (clean 87.1) to 91.2 (clean 87.1) (90.6) | 1.0x | 4.6x | 46 to 46 |" in shown
+    counted = in_train(results, {"questions": "trec"})
+    assert "text there: questions 11 (12) (by some measure;" in counted
+    assert " ".join(counted.split()) in " ".join(shown.split())
     assert "scores higher than the student" not in shown
     (results / "floors.json").write_text('[{"set": "trec", "system": "linear", "quality": 0.96}]', encoding="utf-8")
     assert "**On questions the linear model scores higher than the student.**" in summary.summary(results)

@@ -70,7 +70,7 @@ def test_a_process_is_watched_until_its_file_is_whole(tmp_path: Path, monkeypatc
     found = watched([sys.executable, "-c", WRITER, str(partial), str(whole)], partial)
     assert whole.is_file() and found[-1][1] > 10
     # What it gave back after the end is not seen: the last sample is the largest.
-    assert found[-1][2] == max(one for _, _, one in found) and found[-1][2] - found[0][2] > 15_000_000
+    assert found[-1][2] == max(resident for _, _, resident in found) and found[-1][2] - found[0][2] > 15_000_000
 
 
 def test_a_process_that_fails_is_an_error(tmp_path: Path):

@@ -111,5 +111,5 @@ def test_the_picture_has_every_way_once_and_is_well_formed():
         drawn[rect.get("class")].append(float(rect.get("width") or 0))
     assert [len(drawn["ours"]), len(drawn["peer"])] == [2, 2]
     assert drawn["ours"][0] / drawn["peer"][1] == pytest.approx(3, rel=0.01)  # lengths are what was measured
-    words = [one.text for one in root.iter(f"{space}text")]
+    words = [element.text for element in root.iter(f"{space}text")]
     assert "leanformer int8, <a>" in words and QUALITY not in words

@@ -97,7 +97,7 @@ def test_a_search_is_run_replayed_and_set_beside_a_fixed_recipe(tmp_path: Path, 
     assert set(halving["rungs_run"].values()) <= {1, 2} and halving["finished"]
     assert set(halving["fronts"]["whole"]) == set(found["search"]["front_on_dev"])
     assert halving["compute_share"] == halving["cpu_seconds"]["halving"] / halving["cpu_seconds"]["whole"] > 0
-    names = [one["name"] for one in found["on_test"]]
+    names = [entry["name"] for entry in found["on_test"]]
     front = [f"trial {number}" for number in found["search"]["front_on_dev"]]
     assert names[3:] == ["quick", *front] or found["notes"]
     told = "\n".join(searched._search("tiny", "", found | {"training_texts": 60}))

@@ -50,7 +50,7 @@ def test_a_section_takes_the_place_of_its_older_self(tmp_path: Path):
     def store(section: str, *works: str) -> list[tuple[str, str]]:
         rows = json.dumps([{"section": section, "work": work} for work in works])
         subprocess.run([sys.executable, "-c", script, str(path), section, rows], check=True, timeout=120, cwd=ROOT)
-        return [(one["section"], one["work"]) for one in json.loads(path.read_text())]
+        return [(row["section"], row["work"]) for row in json.loads(path.read_text())]
 
     assert store("overload", "a") == [("overload", "a")]
     assert store("connections", "b", "c") == [("connections", "b"), ("connections", "c"), ("overload", "a")]
@@ -85,3 +85,21 @@ def test_the_overload_section_holds_on_a_tiny_model(tiny_onnx_artifact: Path, tm
     row = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("ROW")).removeprefix("ROW"))
     assert row["holds"]["all_answered"] and row["holds"]["no_other_status"], json.dumps(row)
     assert row["workers_lost"] >= 1, json.dumps(row)
+
+
+@pytest.mark.slow
+def test_the_steady_section_tells_what_waiting_costs(tiny_onnx_artifact: Path, tmp_path: Path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a song\nrain and wind\nthe goal\n" * 20)
+    script = PROGRAM + (
+        "from benchmarks.serve.measure import Setting; a = Path(sys.argv[1]); "
+        "s = Setting({'tiny': a}, a, Path(sys.argv[2]), [1], 0.5, 0.1, 1, 1024); "
+        "print('ROW' + json.dumps(run.SECTIONS['steady'](s)[0]))"
+    )
+    command = [sys.executable, "-c", script, str(tiny_onnx_artifact), str(texts)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    row = json.loads(done.stdout.partition("ROW")[2])
+    assert row["p99_over_alone_p50"] == pytest.approx(row["p99_ms"] / row["alone_p50_ms"], abs=0.006)
+    # What is due in three seconds at that rate, within the spread of its draws.
+    assert row["sent"] == pytest.approx(0.7 * row["capacity"] * 3, rel=0.3) and set(row["statuses"]) == {"200"}

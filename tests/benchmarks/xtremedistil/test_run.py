@@ -134,7 +134,7 @@ def test_a_cell_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         first["machine"]["threads"] == 1 and first["command"] == "python -m benchmarks.xtremedistil.a --seeds 1 table"
     )
     cells.get({"seed": 2}, make)
-    assert [one["settings"]["seed"] for one in cells.all()] == [1, 2]
+    assert [entry["settings"]["seed"] for entry in cells.all()] == [1, 2]
 
 
 def test_cells_of_the_result_file_are_not_made_again(tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ def test_orderings_compare_equal_settings() -> None:
     assert (found["above"], found["below"], found["seeds"], found["means"]) == ("D4.2", "D1", [1, 2], [85.0, 84.0])
     assert found["holds"] is True and found["transfer"] == 10
     again = [cell("D4.2", 1, 60), cell("D1", 3, 50)]
-    for one in again:
-        one["settings"]["teacher"] = "trained again"
+    for entry in again:
+        entry["settings"]["teacher"] = "trained again"
     (found,) = orderings([*cells, *again])  # each has no pair of the same seed and teacher
     assert (found["seeds"], found["means"]) == ([1, 2], [85.0, 84.0])
     again.append(cell("D4.2", 3, 70))

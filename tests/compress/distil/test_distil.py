@@ -51,7 +51,7 @@ def distilled(teacher: Artifact, folder: Path, data: Dataset | None = None, **op
 def distance(student: Artifact, teacher: Artifact) -> float:
     """Mean KL(teacher || student) on texts that neither was trained on."""
     texts = tiny_dataset().test.texts  # type: ignore[union-attr]
-    ours, theirs = (softmax(logits(TorchPredictor(one), texts)) for one in (student, teacher))
+    ours, theirs = (softmax(logits(TorchPredictor(artifact), texts)) for artifact in (student, teacher))
     return float((theirs * np.log(theirs / ours)).sum(axis=1).mean())
 
 
@@ -80,7 +80,7 @@ def test_labels_play_no_part_without_a_hard_share(teacher: Artifact, tmp_path: P
     assert data.train is not None
     assert data.train.labels is not None
     turned = replace(data, train=replace(data.train, labels=tuple((i + 1) % 3 for i in data.train.labels)))
-    first, second = (distilled(teacher, tmp_path / name, one) for name, one in (("a", data), ("b", turned)))
+    first, second = (distilled(teacher, tmp_path / name, dataset) for name, dataset in (("a", data), ("b", turned)))
     assert first.content_hash == second.content_hash
 
 
@@ -95,9 +95,9 @@ def test_hard_one_is_training_without_the_teacher(teacher: Artifact, tmp_path: P
     """Another teacher, the same student to start from: with labels alone the result is the same."""
     other = tiny_artifact(tmp_path / "other", config=DEEP, seed=7)
     results = []
-    for name, one in (("a", teacher), ("b", other)):
+    for name, artifact in (("a", teacher), ("b", other)):
         step = Distil(layers=(1, 2), epochs=1, hard=1.0)
-        results.append(step(teacher, context(one, tmp_path / name), tmp_path / name / "student").content_hash)
+        results.append(step(teacher, context(artifact, tmp_path / name), tmp_path / name / "student").content_hash)
     assert results[0] == results[1]
 
 

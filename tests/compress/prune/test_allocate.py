@@ -29,8 +29,8 @@ def scores(seed: int, config=CONFIG) -> tuple[list[np.ndarray], list[np.ndarray]
 
 def worth(heads: list[np.ndarray], units: list[np.ndarray], shape: Sequence[LayerShape | Widths]) -> float:
     total = 0.0
-    for h, u, one in zip(heads, units, shape, strict=True):
-        total += np.sort(h)[::-1][: one.heads].sum() + np.sort(u)[::-1][: one.ffn].sum()
+    for h, u, layer in zip(heads, units, shape, strict=True):
+        total += np.sort(h)[::-1][: layer.heads].sum() + np.sort(u)[::-1][: layer.ffn].sum()
     return float(total)
 
 
@@ -50,17 +50,19 @@ def stairs() -> CostTable:
     )
 
 
-@pytest.mark.parametrize("costs", [flop_costs(CONFIG, 9), parameter_costs(CONFIG), stairs()], ids=lambda one: one.unit)
+@pytest.mark.parametrize(
+    "costs", [flop_costs(CONFIG, 9), parameter_costs(CONFIG), stairs()], ids=lambda table: table.unit
+)
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("keep", [0.4, 0.5, 0.77, 1.0])
 def test_no_shape_within_the_budget_is_worth_more(costs: CostTable, seed: int, keep: float):
     heads, units = scores(seed)
-    affordable = [one for one in every_shape() if costs.of(one) <= keep * costs.full * (1 + 1e-12)]
+    affordable = [shape for shape in every_shape() if costs.of(shape) <= keep * costs.full * (1 + 1e-12)]
     if not affordable:
         with pytest.raises(RecipeError, match="cannot be met"):
             allocate(heads, units, costs, keep * costs.full)
         return
-    best = max(worth(heads, units, one) for one in affordable)
+    best = max(worth(heads, units, shape) for shape in affordable)
     found = allocate(heads, units, costs, keep * costs.full)
     assert costs.of(found) <= keep * costs.full * (1 + 1e-9)
     assert worth(heads, units, found) == pytest.approx(best, rel=1e-12)
@@ -74,7 +76,7 @@ def test_a_large_model_meets_the_budget_closely(keep: float):
     heads, units = scores(1, config)
     found = allocate(heads, units, costs, keep * costs.full, multiple=8)
     assert 0.99 * keep < costs.of(found) / costs.full <= keep
-    assert all(one.ffn % 8 == 0 for one in found)
+    assert all(layer.ffn % 8 == 0 for layer in found)
 
 
 def test_a_large_model_is_kept_whole_by_a_full_budget():
@@ -116,8 +118,10 @@ def test_flop_costs_are_the_encoders_flops(first_token_only: bool):
 def test_parameter_costs_are_what_narrowing_saves():
     model, costs = tiny_classifier(CONFIG), parameter_costs(CONFIG)
     shape = (LayerShape(1, 2), LayerShape(2, 3))
-    smaller = narrow(model, [torch.arange(one.heads) for one in shape], [torch.arange(one.ffn) for one in shape])
-    before, after = (sum(p.numel() for p in one.parameters()) for one in (model, smaller))
+    smaller = narrow(
+        model, [torch.arange(layer.heads) for layer in shape], [torch.arange(layer.ffn) for layer in shape]
+    )
+    before, after = (sum(p.numel() for p in classifier.parameters()) for classifier in (model, smaller))
     assert before - after == costs.full - costs.of(shape)
 
 

@@ -50,7 +50,9 @@ def test_the_numbers_kept_lose_the_least_fisher_information(keep: float):
         return sum(float(h.sort().values[: len(h) - s.heads].sum() + u.sort().values[: len(u) - s.ffn].sum())
                    for h, u, s in parts)  # fmt: skip
 
-    assert lost(shape) == pytest.approx(min(lost(one) for one in every_shape() if costs.of(one) <= keep * costs.full))
+    assert lost(shape) == pytest.approx(
+        min(lost(candidate) for candidate in every_shape() if costs.of(candidate) <= keep * costs.full)
+    )
 
 
 def objective(g: np.ndarray, kept: tuple[int, ...] | np.ndarray) -> float:

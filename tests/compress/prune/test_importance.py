@@ -117,7 +117,7 @@ def test_scores_of_batches_add_up(model: Classifier, data: TrainingSet):
     alone = [first_order_scores(model, [batch], double_losses) for batch in together]
     tokens = [int(batch.mask.sum()) for batch in together]
     for i in range(2):
-        expected = sum(one.units[i] * n for one, n in zip(alone, tokens, strict=True)) / sum(tokens)
+        expected = sum(importance.units[i] * n for importance, n in zip(alone, tokens, strict=True)) / sum(tokens)
         torch.testing.assert_close(
             first_order_scores(model, together, double_losses).units[i], expected, rtol=1e-10, atol=0
         )

@@ -78,7 +78,9 @@ def test_the_best_ridge_is_solved_again_on_all_texts():
     fit, held_out = moments(x[:30], target[:30]), moments(x[30:], target[30:])
     found = best_map(fit, held_out, weight, 12, "weights")
     errors = {ridge: held_out.error(solve_weights(fit, weight, ridge)) for ridge in mask_tuning.RIDGES}
-    torch.testing.assert_close(found, solve_weights(fit + held_out, weight, min(errors, key=lambda one: errors[one])))
+    torch.testing.assert_close(
+        found, solve_weights(fit + held_out, weight, min(errors, key=lambda ridge: errors[ridge]))
+    )
 
 
 @pytest.mark.parametrize("kind", ["masks", "weights"])

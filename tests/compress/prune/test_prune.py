@@ -103,7 +103,7 @@ def test_sliced_is_masked(source: Artifact, tmp_path: Path, ranking: str):
     for old, new in zip(whole.encoder.layers, after.encoder.layers, strict=True):
         kept_units = [int((old.ffn.up.bias == bia).nonzero()) for bia in new.ffn.up.bias]
         first = new.attention.value.bias[:: CONFIG.head_size]
-        kept_heads = [int((old.attention.value.bias == one).nonzero()) // CONFIG.head_size for one in first]
+        kept_heads = [int((old.attention.value.bias == bias).nonzero()) // CONFIG.head_size for bias in first]
         units.append(set(range(old.ffn.up.out_features)) - set(kept_units))
         heads.append(set(range(old.attention.heads)) - set(kept_heads))
     assert sum(map(len, units)) > 5
@@ -127,7 +127,7 @@ def test_unlabelled_text_is_enough(source: Artifact, tmp_path: Path):
     data = replace(tiny_dataset(), test=None, train=None)
     result = read_model(pruned(source, tmp_path, data, keep=0.5))
     by_chance = read_model(pruned(source, tmp_path / "random", data, keep=0.5, ranking="random"))
-    distances = [float((logits(one) - logits(read_model(source))).norm()) for one in (result, by_chance)]
+    distances = [float((logits(artifact) - logits(read_model(source))).norm()) for artifact in (result, by_chance)]
     assert distances[0] < distances[1]
 
 
@@ -135,7 +135,7 @@ def test_dev_and_test_are_never_read(source: Artifact, tmp_path: Path):
     data = replace(tiny_dataset(), test=None)
     assert data.dev is not None
     turned = replace(data, dev=data.dev.select(reversed(range(20))))
-    first, second = (pruned(source, tmp_path / name, one) for name, one in (("a", data), ("b", turned)))
+    first, second = (pruned(source, tmp_path / name, dataset) for name, dataset in (("a", data), ("b", turned)))
     assert first.content_hash == second.content_hash
     with pytest.raises(DataError, match="neither a train nor an unlabelled split"):
         pruned(source, tmp_path / "c", replace(data, train=None, unlabelled=None))
@@ -163,7 +163,7 @@ def test_the_best_come_first():
 def test_the_longest_chain_of_prunings_is_written_down(source: Artifact, tmp_path: Path):
     once = pruned(source, tmp_path / "a", keep=0.7)
     twice = pruned(once, tmp_path / "b", keep=0.7)
-    assert [one["step"] for one in twice.history] == ["compress.prune"] * 2
+    assert [entry["step"] for entry in twice.history] == ["compress.prune"] * 2
     assert twice.history[-1]["parent"] == once.content_hash
 
 

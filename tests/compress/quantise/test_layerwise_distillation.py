@@ -22,7 +22,7 @@ THREE = partial(nearest, bits=3, group=16)
 def error(model: Classifier) -> float:
     with torch.no_grad():
         pairs = [(each(b.ids, b.mask) for each in (model, MODEL)) for b in BATCHES]
-        return sum(float((one - two).square().sum()) for one, two in pairs)
+        return sum(float((quantised - exact).square().sum()) for quantised, exact in pairs)
 
 
 def tuned(steps: int, quantise: object = THREE) -> tuple[Classifier, dict[str, int]]:

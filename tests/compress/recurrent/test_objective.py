@@ -60,7 +60,7 @@ def by_hand(kind: str) -> float:
             if kind == "mse":
                 each.append(((state - target) ** 2).mean())
                 continue
-            p, q = (np.exp(one) / np.exp(one).sum() for one in (target, state))
+            p, q = (np.exp(vector) / np.exp(vector).sum() for vector in (target, state))
             each.append((p * np.log(p / q)).sum())
         found.append(np.mean(each))
     return float(np.mean(found))

@@ -20,13 +20,13 @@ def test_capitals_and_accents_are_kept_only_where_they_are_learnt() -> None:
     assert uncased.encode("Das Müllers").ids == uncased.encode("das mullers").ids
     assert cased.encode("das Haus").tokens == ["[CLS]", "das", "Haus", "[SEP]"]
     assert cased.encode("das", "Haus").type_ids == [0, 0, 0, 1, 1]
-    assert [cased.token_to_id(one) for one in SPECIAL] == [0, 1, 2, 3]
+    assert [cased.token_to_id(piece) for piece in SPECIAL] == [0, 1, 2, 3]
 
 
 def test_no_more_than_asked_and_always_alike() -> None:
     texts = requests()
     made = [learn_pieces(texts, 300, cased=True) for _ in range(3)]
-    assert made[0].get_vocab_size() == 300 and len({one.to_str() for one in made}) == 1
+    assert made[0].get_vocab_size() == 300 and len({learnt.to_str() for learnt in made}) == 1
     assert made[0].encode("☃").tokens == ["[CLS]", "[UNK]", "[SEP]"]
     # Of a script of thousands of characters the rarest are left out; as each stands alone, it is one piece.
     texts = tuple(chr(0x4E00 + number) * (1 + number % 7) for number in range(2000))
@@ -76,9 +76,9 @@ def test_pieces_are_taken_over_as_they_stand_in_a_text(kind: str, mark: str) -> 
         theirs = (piece if not mark else piece[2:]) if inside else mark + piece
         if piece in SPECIAL or theirs not in known or len(piece.removeprefix("##")) < 2:
             continue
-        used = {old.id_to_token(one) for one in found[number].nonzero().flatten().tolist()}
+        used = {old.id_to_token(index) for index in found[number].nonzero().flatten().tolist()}
         if inside:
-            assert not any(one.startswith(mark) if mark else not one.startswith("##") for one in used)
+            assert not any(token.startswith(mark) if mark else not token.startswith("##") for token in used)
             gone_on += used == {theirs}
         else:
             begun += used == {theirs}

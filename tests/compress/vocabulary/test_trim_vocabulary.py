@@ -84,7 +84,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_counted_texts_get_the_same_logits_to_the_bit(pair: tuple[Artifact, Artifact]):
     whole, trimmed = pair
-    before, after = (logits(TorchPredictor(one, device="cpu"), COUNTED) for one in pair)
+    before, after = (logits(TorchPredictor(artifact, device="cpu"), COUNTED) for artifact in pair)
     assert before.std() > 0.05
     assert np.array_equal(before, after)
     # The same through padding: batches of rows of unequal length hold the padding id.
@@ -95,7 +95,7 @@ def test_counted_texts_get_the_same_logits_to_the_bit(pair: tuple[Artifact, Arti
 def test_the_history_tells_what_it_cost(pair: tuple[Artifact, Artifact]):
     whole, trimmed = pair
     result = result_of(trimmed)
-    before, after = (read_model(one).config.vocabulary for one in pair)
+    before, after = (read_model(artifact).config.vocabulary for artifact in pair)
     assert result["pieces"] == [before, after] and after < before
     assert result["counted"]["texts"] == len(COUNTED) and result["counted"]["texts_changed"] == 0
     assert result["counted"]["tokens"] == result["counted"]["tokens_after"] > 1000
@@ -144,10 +144,10 @@ def test_int8_takes_the_trimmed_model(pair: tuple[Artifact, Artifact], tmp_path:
         context = make_context(tmp_path / str(index), artifact, data=dataset())
         graph = Onnx()(artifact, context, tmp_path / f"onnx{index}")
         made.append(Int8(max_flips=1, max_mean_share=10)(graph, context, tmp_path / f"int8{index}"))
-    before, after = (logits(LightPredictor(one, threads=1), COUNTED[:100]) for one in made)
+    before, after = (logits(LightPredictor(artifact, threads=1), COUNTED[:100]) for artifact in made)
     assert np.array_equal(before, after)
     saved = made[0].bytes - made[1].bytes
-    rows = [read_model(one).config.vocabulary for one in pair]
+    rows = [read_model(artifact).config.vocabulary for artifact in pair]
     assert saved > (rows[0] - rows[1]) * 32, "not even a byte per number was saved"
 
 
@@ -173,7 +173,7 @@ def test_a_padding_row_without_a_piece_is_kept(tmp_path: Path):
     trimmed = trim(made, tmp_path)
     config = read_model(trimmed).config
     assert config.padding_id == config.vocabulary - 1 == result_of(trimmed)["pieces"][1]
-    before, after = (logits(TorchPredictor(one, device="cpu"), COUNTED) for one in (made, trimmed))
+    before, after = (logits(TorchPredictor(artifact, device="cpu"), COUNTED) for artifact in (made, trimmed))
     assert np.array_equal(before, after)
 
 

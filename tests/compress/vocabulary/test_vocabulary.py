@@ -176,7 +176,7 @@ def test_merging_by_hand_is_what_the_library_does(word: str, seed: int):
     pieces = load(spec).encode(word).tokens
     needed = set().union(*(_merged_from(piece, ranks) for piece in pieces))
     assert set(pieces) <= needed <= vocab.keys()
-    after, order = Vocabulary(spec).trimmed({vocab[one] for one in needed})
+    after, order = Vocabulary(spec).trimmed({vocab[piece] for piece in needed})
     assert load(after).encode(word).tokens == pieces
     assert len(order) == len(needed)
 

@@ -123,7 +123,7 @@ def test_a_quote_that_is_never_closed_costs_its_line_alone(tmp_path: Path) -> No
     lines[10] = '"row 9,9'
     found = short(read(tmp_path / "a.csv", "\n".join(lines) + "\n"))
     assert len(found) == 50 and "not closed" in found[9]
-    assert [one for number, one in enumerate(found) if number != 9] == [f"row {n}" for n in range(50) if n != 9]
+    assert [text for number, text in enumerate(found) if number != 9] == [f"row {n}" for n in range(50) if n != 9]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_dev_is_taken_from_every_language(tmp_path: Path) -> None:
         (folder / language / "dev.tsv").unlink()
     data = open_dataset(str(folder), kind="tokens")
     assert data.dev is not None and data.dev.languages is not None
-    assert {data.dev.languages.count(one) for one in ("aa", "bb")} <= {4, 5, 6, 7, 8}
+    assert {data.dev.languages.count(language) for language in ("aa", "bb")} <= {4, 5, 6, 7, 8}
 
 
 def test_examples_keep_tags_in_order_and_languages(tmp_path: Path) -> None:

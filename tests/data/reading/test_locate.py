@@ -42,7 +42,7 @@ def test_single_files(tmp_path: Path, write: Write) -> None:
 def test_a_single_file_is_the_split_that_its_name_says(name: str, split: str, write: Write) -> None:
     path = str(write(name, *TRAIN))
     data = open_dataset(path, labels=["no", "yes"])
-    there = [one for one in ("train", "dev", "test", "unlabelled") if getattr(data, one) is not None]
+    there = [part for part in ("train", "dev", "test", "unlabelled") if getattr(data, part) is not None]
     assert there == (["train", "dev"] if split == "train" else [split])  # where there is train, dev is taken from it
     data = open_dataset(path, labels=["no", "yes"], single="test")
     assert data.test is not None and len(data.test) == 4

@@ -67,7 +67,9 @@ def test_the_graph_gives_the_logits_of_the_model(shape: str, activation: str):
 def test_activations_differ_from_one_another():
     """Otherwise the test above could not tell a wrong activation."""
     feed = inputs(LENGTHS)
-    results = [torch_logits(tiny_classifier(tiny_config(activation=one)), feed) for one in ("gelu", "relu")]
+    results = [
+        torch_logits(tiny_classifier(tiny_config(activation=activation)), feed) for activation in ("gelu", "relu")
+    ]
     assert np.abs(results[0] - results[1]).max() > 1e-3
 
 

@@ -83,7 +83,7 @@ def test_the_padded_graph_has_the_nodes_of_the_usual_one(layers: int):
     assert operator_counts(padded) == operator_counts(usual)
     assert operator_counts(packed) == expected_packed_operators(model.config)
     assert {tensor.name for tensor in padded.graph.initializer} == {tensor.name for tensor in usual.graph.initializer}
-    assert [one.name for one in padded.graph.input] == ["input_ids", "attention_mask"]
+    assert [tensor.name for tensor in padded.graph.input] == ["input_ids", "attention_mask"]
 
 
 def feeds(rows: list[np.ndarray]) -> list[dict[str, np.ndarray]]:

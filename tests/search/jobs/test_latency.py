@@ -152,8 +152,8 @@ def test_a_search_skips_what_is_hopeless_and_tells_the_error(tmp_path: Path, tea
     study = Study(space, Sampler(space, "random", 1), Journal(tmp_path / "trials.jsonl"), {}, judge)
     drive(study, SearchBudget(trials=14), Serial(run), 1, lambda line: None)
     skipped = study.of_state(SKIPPED)
-    assert skipped and all(one.params["student.layers"] == 2 for one in skipped)
-    assert all(milliseconds(shape_of(2, one.params["student.ffn"])) > 1.25 for one in skipped)
+    assert skipped and all(trial.params["student.layers"] == 2 for trial in skipped)
+    assert all(milliseconds(shape_of(2, trial.params["student.ffn"])) > 1.25 for trial in skipped)
     errors = judge.errors()
     assert errors["ahead_of_trials"]["latency_ms_p95"]["trials"] == 14
     assert errors["ahead_of_trials"]["latency_ms_p95"]["mape"] < 10

@@ -93,9 +93,9 @@ def test_a_grid_is_every_combination_once_holes_of_other_branches_left_out(tmp_p
     grid = list(space_of(tmp_path, GOOD).grid())
     # layers x rates x epochs x engines x (none, five shares, two numbers of epochs)
     assert len(grid) == 3 * 4 * 3 * 2 * (1 + 5 + 2)
-    assert len({yaml.safe_dump(one) for one in grid}) == len(grid)
-    assert all(("compress.prune.keep" in one) == (one["pruning"] == "compress.prune") for one in grid)
-    assert {one["compress.prune.keep"] for one in grid if one["pruning"] == "compress.prune"} == {
+    assert len({yaml.safe_dump(point) for point in grid}) == len(grid)
+    assert all(("compress.prune.keep" in point) == (point["pruning"] == "compress.prune") for point in grid)
+    assert {point["compress.prune.keep"] for point in grid if point["pruning"] == "compress.prune"} == {
         0.4, 0.5, 0.6, 0.7, 0.8,
     }  # fmt: skip
 

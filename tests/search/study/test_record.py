@@ -45,7 +45,7 @@ def test_the_curve_is_of_quality_and_ends_at_the_best(tmp_path: Path):
     study = run(tmp_path, trials=10)
     found = expected(study)
     assert found is not None
-    qualities = [one.figures["quality"] for one in study.of_state(FINISHED)]
+    qualities = [trial.figures["quality"] for trial in study.of_state(FINISHED)]
     assert found["figure"] == "quality" and found["trials"] == 10
     assert found["curve"][-1] == pytest.approx(max(qualities))
     assert found["curve"][0] == pytest.approx(sum(qualities) / 10)

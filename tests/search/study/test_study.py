@@ -89,7 +89,7 @@ def test_every_trial_respects_the_holes(sampler: str, tmp_path: Path):
         assert 1e-4 <= trial.params["student.learning_rate"] <= 1e-2
         assert ("pruned.keep" in trial.params) == (trial.params["pruning"] == "compress.prune")
         assert trial.params.get("pruned.keep", 0.4) in (0.4, 0.6, pytest.approx(0.6), 0.8)
-    assert len({json.dumps(one.params, sort_keys=True) for one in study.of_state(FINISHED)}) == 16
+    assert len({json.dumps(trial.params, sort_keys=True) for trial in study.of_state(FINISHED)}) == 16
     assert {trial.params["pruning"] for trial in study.trials} == {None, "compress.prune"}
 
 
@@ -109,8 +109,8 @@ def test_a_search_comes_near_the_best_and_nearer_than_it_began(tmp_path: Path):
 
 def test_the_front_is_what_nothing_dominates(tmp_path: Path):
     study = run(tmp_path, trials=20)
-    found = [(one.figures["quality"], one.figures["bytes"]) for one in study.front()]
-    everything = [(one.figures["quality"], one.figures["bytes"]) for one in study.of_state(FINISHED)]
+    found = [(trial.figures["quality"], trial.figures["bytes"]) for trial in study.front()]
+    everything = [(trial.figures["quality"], trial.figures["bytes"]) for trial in study.of_state(FINISHED)]
     brute = [a for a in everything if not any(b[0] >= a[0] and b[1] <= a[1] and b != a for b in everything)]
     assert sorted(found) == sorted(set(brute))
     assert {size for _, size in found} == {1000, 2000}
@@ -216,7 +216,7 @@ def test_halving_stops_some_and_finishes_the_better_ones(text: str, tmp_path: Pa
     study = run(tmp_path, text, trials=24, sampler="random")
     stopped, finished = study.of_state(STOPPED), study.of_state(FINISHED)
     assert len(stopped) > len(finished) >= 3
-    assert all(len(one.results) == 1 for one in stopped) and all(len(one.results) == 2 for one in finished)
+    assert all(len(trial.results) == 1 for trial in stopped) and all(len(trial.results) == 2 for trial in finished)
     full = run(tmp_path / "full", text.replace("halving: {over: epochs, least: 0.33, factor: 3}\n", ""), trials=24,
                sampler="random")  # fmt: skip
     assert [trial.params for trial in full.trials] == [trial.params for trial in study.trials]
@@ -245,7 +245,7 @@ def test_what_fails_is_told_and_passed_over(tmp_path: Path):
         return pretended(job)
 
     study = run(tmp_path, trials=12, function=failing, said=said)
-    assert study.of_state(FAILED) and all(one.params["student.layers"] == 1 for one in study.of_state(FAILED))
+    assert study.of_state(FAILED) and all(trial.params["student.layers"] == 1 for trial in study.of_state(FAILED))
     assert len(study.of_state(FINISHED)) + len(study.of_state(FAILED)) == 12
     assert any("failed: no such layer" in line for line in said)
 
@@ -270,9 +270,9 @@ def test_values_that_come_again_are_not_run_again(tmp_path: Path):
 
 def test_bounds_keep_models_off_the_front(tmp_path: Path):
     bounded = run(tmp_path, SIMPLE.replace("minimise: bytes", "minimise: bytes\n  max_bytes: 1500"), trials=12)
-    assert bounded.front() and {one.figures["bytes"] for one in bounded.front()} == {1000}
+    assert bounded.front() and {trial.figures["bytes"] for trial in bounded.front()} == {1000}
     dropped = run(tmp_path / "drop", SIMPLE.replace("minimise: bytes", "minimise: bytes\n  max_drop: 3"), trials=12)
-    assert dropped.front() and all(one.figures["drop"] <= 3 for one in dropped.front())
+    assert dropped.front() and all(trial.figures["drop"] <= 3 for trial in dropped.front())
 
 
 def test_the_pruner_is_told_what_passes_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

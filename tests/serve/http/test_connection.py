@@ -36,6 +36,16 @@ def test_a_head_without_end_is_refused(tiny_onnx_artifact: Path, start: bytes, m
     using(tiny_onnx_artifact, test)
 
 
+def test_what_is_no_http_is_counted(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        assert (await one.ask(b"\x16\x03\x01 oops\r\n\r\n")).startswith(b"HTTP/1.1 400")
+        told = one.service.metrics.render().decode()
+        assert 'leanformer_refused_total{reason="malformed"} 1.0' in told
+        assert 'leanformer_requests_total{route="other",status="400"} 1.0' in told
+
+    using(tiny_onnx_artifact, test)
+
+
 def test_long_heads_and_bodies_in_pieces_are_taken(tiny_onnx_artifact: Path):
     async def test(one: Fixture) -> None:
         body = b'{"inputs": "' + b"rain " * 40_000 + b'"}'

@@ -68,11 +68,11 @@ def test_the_root_refuses_as_the_routes_do(all_server: Server, body: Any, status
 def test_hugging_faces_client_takes_the_bare_address(all_server: Server, hub: Any):
     client = hub.InferenceClient(model=base(all_server))
     found = client.text_classification(TEXT)
-    assert [{"label": one.label, "score": one.score} for one in found] == all_server.predict(TEXT).json
+    assert [{"label": answer.label, "score": answer.score} for answer in found] == all_server.predict(TEXT).json
     assert len(client.text_classification(TEXT, top_k=1, function_to_apply="softmax")) == 1
     raw = client.text_classification(TEXT, function_to_apply="none")
-    assert {one.label: one.score for one in raw} == pytest.approx(
-        {one["label"]: one["score"] for one in all_server.predict(TEXT, raw_scores=True).json}
+    assert {answer.label: answer.score for answer in raw} == pytest.approx(
+        {answer["label"]: answer["score"] for answer in all_server.predict(TEXT, raw_scores=True).json}
     )
     with pytest.raises(hub.errors.HfHubHTTPError) as refused:
         client.text_classification(TEXT, function_to_apply="sigmoid")
@@ -82,14 +82,14 @@ def test_hugging_faces_client_takes_the_bare_address(all_server: Server, hub: An
 def test_hugging_faces_asynchronous_client_too(all_server: Server, hub: Any):
     client = hub.AsyncInferenceClient(model=base(all_server))
     found = asyncio.run(client.text_classification(TEXT))
-    assert [one.label for one in found] == [one["label"] for one in all_server.predict(TEXT).json]
+    assert [answer.label for answer in found] == [answer["label"] for answer in all_server.predict(TEXT).json]
 
 
 def test_hugging_faces_client_tags_at_the_bare_address(tagger_artifact: Any, hub: Any):
     with Server(f"tags={tagger_artifact}", "--workers", 1) as server:
         client = hub.InferenceClient(model=base(server))
         found = client.token_classification(TEXT, aggregation_strategy="simple")
-        assert [one.word for one in found] == [one["word"] for one in server.tag(TEXT).json]
+        assert [entity.word for entity in found] == [entity["word"] for entity in server.tag(TEXT).json]
         with pytest.raises(hub.errors.HfHubHTTPError):
             client.token_classification(TEXT, aggregation_strategy="none")
 

@@ -256,10 +256,10 @@ def test_a_full_queue_and_a_late_answer_are_told(tiny_onnx_artifact: Path):
             await asyncio.sleep(0.005)
             late = one.transport.sent
         assert late.startswith(b"HTTP/1.1 504") and b'"error_type":"deadline"' in late
-        one.service.generation.scheduler.outstanding = 9
+        one.service.generation.scheduler.queue(0).outstanding = 9
         full = await one.ask(request())
         assert full.startswith(b"HTTP/1.1 429") and b"\r\nretry-after: " in full
-        one.service.generation.scheduler.outstanding = 0
+        one.service.generation.scheduler.queue(0).outstanding = 0
 
     using(tiny_onnx_artifact, test, limits=RequestLimits(timeout_seconds=0.02, queue_tokens=8, pack_tokens=8))
 

@@ -107,7 +107,7 @@ def test_pairs_as_in_text_embeddings_inference():
 
 def test_equal_scores_keep_the_order_of_the_task():
     [row] = scores(np.zeros((1, 3), dtype=np.float32), Query(["x"]), Task("classification", ("c", "a", "b")))
-    assert [one["label"] for one in row] == ["c", "a", "b"]
+    assert [score["label"] for score in row] == ["c", "a", "b"]
     json.dumps(row, allow_nan=False)
 
 

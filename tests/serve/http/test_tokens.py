@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tokenizers import Tokenizer
 
+from leanformer.serve.generation import Generation
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.http.tokens import Tokens, decode, tokenize
 from leanformer.serve.logs import Log
 from leanformer.serve.model import open_model
 from leanformer.serve.service import Service
 from leanformer.serve.settings import RequestLimits, ServerSettings
+from leanformer.serve.workers.scheduler import Scheduler
 from tests.making.servers import Server
+from tests.serve.http.test_direct import Pool
 
 LIMITS = RequestLimits(texts=3, queue_tokens=2000, pack_tokens=2000)
 TEXTS = ["rain in the town", "Ünïcode 😀 rain, \x00 and unheard-of words", "rain " * 300]
@@ -86,15 +88,15 @@ def test_a_model_without_tokens_is_passed_over(tiny_onnx_artifact: Path):
     service = Service(ServerSettings({}), Log())
     with_tokens = open_model("b", 1, str(tiny_onnx_artifact))
     models = {"a": replace(with_tokens, name="a", tokens=None), "b": with_tokens}
-    service._generation = SimpleNamespace(models=models)  # type: ignore[assignment]
-    assert service.tokens_of({}) is service.tokens_of({"model": "b"}) is with_tokens.tokens
+    generation = service._generation = Generation(1, models, Scheduler(10, 10), Pool(Scheduler(10, 10)))
+    assert generation.tokens_of({}) is generation.tokens_of({"model": "b"}) is with_tokens.tokens
     assert service.largest_id > 0
     for name, told in (("a", "a has no tokens"), ("c", "no model of that name"), (3, "model: must be a name")):
         with pytest.raises(Refused, match=told):
-            service.tokens_of({"model": name})
+            generation.tokens_of({"model": name})
     del models["b"]
     with pytest.raises(Refused, match="no model here has tokens"):
-        service.tokens_of({})
+        generation.tokens_of({})
 
 
 def test_a_server_has_the_routes(all_server: Server):
@@ -111,7 +113,7 @@ def test_only_a_few_long_requests_are_read_at_once(tokens: Tokens):
         return await asyncio.gather(*each, tokenize({"inputs": "rain"}, LIMITS, tokens), return_exceptions=True)
 
     *long, short = asyncio.run(ask(9))
-    refused = [one for one in long if isinstance(one, Refused)]
+    refused = [result for result in long if isinstance(result, Refused)]
     assert isinstance(short, list) and len(refused) == 5
-    assert {(one.status, one.headers["retry-after"]) for one in refused} == {(429, "1")}
-    assert all(isinstance(one, list) for one in asyncio.run(ask(4)))
+    assert {(refusal.status, refusal.headers["retry-after"]) for refusal in refused} == {(429, "1")}
+    assert all(isinstance(result, list) for result in asyncio.run(ask(4)))

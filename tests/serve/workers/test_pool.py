@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from leanformer.artifact import open_artifact
 from leanformer.errors import LeanformerError
 from leanformer.serve.workers.pool import ChangedError, start_worker
 from leanformer.serve.workers.scheduler import Scheduler
+from leanformer.serve.workers.worker import AUTOGROUP
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -47,3 +49,17 @@ def test_a_worker_says_why_it_cannot_start(tmp_path: Path, tiny_onnx_artifact: P
         asyncio.run(start_worker([str(tmp_path / "none")], ["x"]))
     with pytest.raises(ChangedError, match="changed"):
         asyncio.run(start_worker([str(tiny_onnx_artifact)], ["another hash"]))
+
+
+@pytest.mark.parametrize("nice", [0, 7])
+def test_workers_are_as_nice_as_they_are_told(tiny_onnx_artifact: Path, nice: int):
+    async def play() -> None:
+        content = open_artifact(tiny_onnx_artifact).content_hash
+        worker = await start_worker([str(tiny_onnx_artifact)], [content], nice=nice)
+        ours, its = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, worker.process.pid))
+        assert its == min(ours + nice, 19)
+        if AUTOGROUP.is_file() and "nice" in (told := Path(f"/proc/{worker.process.pid}/autogroup").read_text()):
+            assert told.split()[-1] == str(nice), "sessions are scheduled as groups here"
+        await worker.end()
+
+    asyncio.run(play())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leanformer.serve.http.refused import Refused
@@ -38,10 +38,12 @@ class Hand:
     def send(self, pack: WorkerBatch) -> None:
         self.seen.append([int(row[0]) for row in pack.rows()])
 
-    def answer(self) -> None:
+    def answer(self, seconds_per_token: float | None = None) -> None:
+        """Answer the oldest pack, after 1 ms, or so much for each of its tokens."""
         pack = next(iter(self.packs.values()))
         values = np.array(expected(pack.rows(), pack.model), dtype=np.float32)
-        self.scheduler.answered(self, Answer(pack.number, 0.001, values))
+        seconds = 0.001 if seconds_per_token is None else seconds_per_token * pack.tokens
+        self.scheduler.answered(self, Answer(pack.number, seconds, values))
 
     def fail(self) -> None:
         self.scheduler.answered(self, Answer(next(iter(self.packs)), 0.0, None, "Broken: by hand"))
@@ -60,17 +62,19 @@ def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     return run
 
 
-def make(workers: int, queue: int = 10_000, pack: int = 100) -> tuple[Scheduler, list[Hand]]:
-    scheduler = Scheduler(queue, pack)
+def make(workers: int, queue: int = 10_000, pack: int = 100, models: int = 1) -> tuple[Scheduler, list[Hand]]:
+    scheduler = Scheduler(queue, pack, models)
     hands = [Hand(scheduler) for _ in range(workers)]
     for hand in hands:
         scheduler.add(hand)
     return scheduler, hands
 
 
-def submit(scheduler: Scheduler, these: list[np.ndarray], model: int = 0, exact: bool = False) -> RequestJob:
-    job = scheduler.submit(model, these, exact=exact, timeout=60, by_token=model == 1)
-    job.answer.add_done_callback(lambda one: one.exception())  # asked for here, so that asyncio does not complain
+def submit(
+    scheduler: Scheduler, these: list[np.ndarray], model: int = 0, exact: bool = False, priority: int = 1
+) -> RequestJob:
+    job = scheduler.submit(model, these, exact=exact, timeout=60, by_token=model == 1, priority=priority)
+    job.answer.add_done_callback(lambda future: future.exception())  # asked for here, so that asyncio does not complain
     return job
 
 
@@ -157,13 +161,13 @@ async def test_a_long_list_lets_others_pass():
 @in_a_loop
 async def test_models_take_turns_and_are_not_mixed():
     scheduler, [hand] = make(1, pack=30)
-    submit(scheduler, rows(*[10] * 9), model=0)
-    submit(scheduler, rows(*[10] * 9, first=100), model=1)
+    submit(scheduler, rows(*[10] * 30), model=0)
+    submit(scheduler, rows(*[10] * 30, first=100), model=1)
     submit(scheduler, rows(10, first=200), model=0, exact=True)
     while hand.packs:
         hand.answer()
-    assert all(len({one // 100 for one in pack}) == 1 for pack in hand.seen)
-    assert {one // 100 for pack in hand.seen[:5] for one in pack} == {0, 1, 2}
+    assert all(len({row // 100 for row in pack}) == 1 for pack in hand.seen)
+    assert {row // 100 for pack in hand.seen[:8] for row in pack} == {0, 1, 2}
 
 
 @in_a_loop
@@ -183,6 +187,111 @@ async def test_the_queue_is_bounded_and_gives_its_room_back():
 
 
 @in_a_loop
+async def test_each_model_has_a_queue_of_its_own():
+    scheduler, _ = make(1, queue=100, models=2)
+    submit(scheduler, rows(90))
+    with pytest.raises(Refused):
+        submit(scheduler, rows(20))
+    submit(scheduler, rows(100), model=1)
+    assert scheduler.outstanding == 190
+    with pytest.raises(Refused) as full:
+        submit(scheduler, rows(1), model=1)
+    assert full.value.status == 429 and "limit queue_tokens is 100" in full.value.message
+
+
+@in_a_loop
+async def test_models_share_the_time_of_workers_and_not_the_number_of_packs():
+    """A model 100 times as slow gets half of the time; by turns of packs the other would wait 99 % of it."""
+    scheduler, [hand] = make(1, queue=1_000_000, models=2)
+    spent, speeds = [0.0, 0.0], (1e-5, 1e-3)
+    for model in (0, 1):
+        submit(scheduler, rows(*[10] * 9000), model=model)
+    for _ in range(400):
+        pack = next(iter(hand.packs.values()))
+        spent[pack.model] += pack.tokens * speeds[pack.model]
+        hand.answer(speeds[pack.model])
+        assert scheduler.waiting
+    assert spent[0] == pytest.approx(spent[1], rel=0.1)
+
+
+@in_a_loop
+async def test_a_model_that_nobody_asked_has_not_saved_up_time():
+    scheduler, [hand] = make(1, queue=1_000_000, models=2)
+    for model in (0, 1):
+        submit(scheduler, rows(*[10] * 1000), model=model)
+        if model == 0:
+            for _ in range(50):
+                hand.answer(1e-3)
+    order = []
+    for _ in range(20):
+        order.append(next(iter(hand.packs.values())).model)
+        hand.answer(1e-3)
+    assert order.count(0) > 5, "it would wait until the other has caught up"
+
+
+@in_a_loop
+async def test_a_model_that_is_asked_all_the_time_but_little_has_not_saved_up_time():
+    """Its requests overlap, so that it always owes an answer, but nothing of it ever waits for long."""
+    scheduler, hands = make(2, queue=1_000_000, models=2)
+    submit(scheduler, rows(10), model=1)
+    slow = next(hand for hand in hands if hand.packs)
+    (fast,) = (hand for hand in hands if hand is not slow)
+    submit(scheduler, rows(*[10] * 2000), model=0)
+    for _ in range(50):
+        fast.answer(1e-3)
+    assert slow.packs and scheduler.queue(1).outstanding == 10
+    submit(scheduler, rows(*[10] * 1000, first=5000), model=1)
+    order = []
+    for _ in range(20):
+        order.append(next(iter(fast.packs.values())).model)
+        fast.answer(1e-3)
+    assert order.count(0) > 5, "it would wait until the other has caught up"
+
+
+@in_a_loop
+async def test_a_pack_that_fails_is_charged_for_its_time():
+    scheduler, [hand] = make(1, models=2)
+    submit(scheduler, rows(10))
+    scheduler.answered(hand, Answer(next(iter(hand.packs)), 3.0, None, "Broken: by hand"))
+    assert scheduler.queue(0).seconds >= 3.0
+
+
+@in_a_loop
+async def test_packs_of_a_slow_model_are_short_where_others_are_served():
+    for models, longest in ((2, 50), (1, 100)):
+        scheduler, [hand] = make(1, models=models)
+        submit(scheduler, rows(*[10] * 60))
+        hand.answer(1e-3)
+        while hand.packs:
+            tokens = max(pack.tokens for pack in hand.packs.values())
+            hand.answer(1e-3)
+        assert tokens <= longest
+        assert max(map(len, hand.seen[2:])) == longest // 10
+
+
+@in_a_loop
+async def test_the_more_urgent_goes_first_and_equals_take_turns():
+    scheduler, [hand] = make(1, pack=10)
+    for priority, first in ((2, 20), (1, 10), (0, 0), (1, 11), (0, 1), (2, 21)):
+        submit(scheduler, rows(10, first=first), priority=priority)
+    assert hand.seen == [[20], [10]], "what came first was handed out at once"
+    while hand.packs:
+        hand.answer()
+    assert hand.seen[2:] == [[0], [1], [11], [21]]
+
+
+@in_a_loop
+async def test_low_priority_leaves_half_of_the_queue_to_others():
+    scheduler, _ = make(1, queue=100)
+    submit(scheduler, rows(49), priority=2)
+    submit(scheduler, rows(10), priority=2)
+    with pytest.raises(Refused) as refused:
+        submit(scheduler, rows(1), priority=2)
+    assert refused.value.status == 429 and "half of the queue" in refused.value.message
+    submit(scheduler, rows(41), priority=1)
+
+
+@in_a_loop
 async def test_a_dropped_job_is_not_computed_and_owes_nothing():
     scheduler, [hand] = make(1, pack=20)
     busy = submit(scheduler, rows(20))
@@ -195,7 +304,7 @@ async def test_a_dropped_job_is_not_computed_and_owes_nothing():
     check(busy)
     check(after)
     assert isinstance(late.answer.exception(), Refused)
-    assert 3 not in [one for pack in hand.seen for one in pack]
+    assert 3 not in [row for pack in hand.seen for row in pack]
     assert (scheduler.outstanding, scheduler.waiting, scheduler.jobs) == (0, 0, 0)
 
 
@@ -260,6 +369,7 @@ async def test_empty_waits_for_the_last():
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_happens_every_job_is_answered_and_nothing_is_counted_twice(data: st.DataObject):
     async def play() -> None:
@@ -270,10 +380,12 @@ def test_whatever_happens_every_job_is_answered_and_nothing_is_counted_twice(dat
             busy = [hand for hand in hands if hand.packs]
             if act == "submit":
                 lengths = data.draw(st.lists(st.integers(1, 50), min_size=1, max_size=6))
-                fits = scheduler.outstanding + sum(lengths) <= 400
+                model, exact = data.draw(st.integers(0, 1)), data.draw(st.booleans())
+                priority = data.draw(st.integers(0, 2))
+                taken = sum(job.tokens for job in jobs if job.open and job.model == model)
+                fits = taken + sum(lengths) <= 400 and (priority < 2 or taken < 200)
                 with contextlib.nullcontext() if fits else pytest.raises(Refused):
-                    model, exact = data.draw(st.integers(0, 1)), data.draw(st.booleans())
-                    jobs.append(submit(scheduler, rows(*lengths), model, exact))
+                    jobs.append(submit(scheduler, rows(*lengths), model, exact, priority))
             elif act == "drop" and jobs:
                 scheduler.drop(data.draw(st.sampled_from(jobs)), Refused(504, "dropped"))
             elif busy and act in ("answer", "fail"):

@@ -23,9 +23,9 @@ def twins(n: int) -> tuple[Tensor, Tensor]:
         for name in ("attention_norm", "ffn_norm"):
             getattr(twin, name).load_state_dict(getattr(layer, name).state_dict())
         pairs = ((layer.attention.output, twin.attention.output), (layer.ffn.down, twin.ffn.down))
-        for one, another in pairs:
+        for linear, dense_linear in pairs:
             for name in ("down", "up"):
-                made, dense = getattr(one.adapter, name), getattr(another.adapter, name)
+                made, dense = getattr(linear.adapter, name), getattr(dense_linear.adapter, name)
                 dense.bias.data = made.bias.data
                 product = made.s[0] @ made.t[0]
                 dense.weight.data[: product.shape[1], : product.shape[0]] = product.T.detach()

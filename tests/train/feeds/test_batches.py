@@ -79,15 +79,15 @@ def test_the_token_budget_holds_and_shares_sum_to_one(budget: int) -> None:
     assert (len(batches) == 1) == (budget == 10_000)
     assert (len(batches) == 40) == (budget == 1)
     # Blocks are as full as the budget allows: no two neighbours would have fitted into one.
-    for one, other in pairwise(batches):
-        assert (len(one.rows) + 1) * len(data.rows[other.rows[0]]) > budget
+    for batch, other in pairwise(batches):
+        assert (len(batch.rows) + 1) * len(data.rows[other.rows[0]]) > budget
 
 
 def gradient(model: Classifier, objective: Callable[[Classifier, Batch], Tensor], budget: int) -> dict[str, Tensor]:
     model.zero_grad()
     for batch in to_batches(TEXTS_AS_DATA, np.arange(24), token_budget=budget, device=CPU):
         (objective(model, batch) * batch.share).backward()
-    return {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
 TEXTS_AS_DATA = training_set(24)
@@ -134,7 +134,7 @@ def test_cross_entropy_adds_up_too() -> None:
             (Supervised(LabelLoss("label"))(model, batch) * batch.share).backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
     assert len(batches) > 3
-    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))
+    assert all(torch.allclose(grad, other, atol=1e-6) for grad, other in zip(*gradients, strict=True))
 
 
 def questions(counts: tuple[int, ...] = (2, 4, 3)) -> TrainingSet:

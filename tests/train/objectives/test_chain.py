@@ -151,9 +151,9 @@ def test_what_is_kept_is_what_decodes() -> None:
     kept = made.transitions()
     again = TagChain(LABELS, kept)
     assert again.transitions() == kept
-    assert [one for row in kept for one in row].count(ILLEGAL) == 2 + 2 * COUNT - 4
+    assert [value for row in kept for value in row].count(ILLEGAL) == 2 + 2 * COUNT - 4
     fresh = TagChain(LABELS).transitions()
-    assert {one for row in fresh for one in row} == {0.0, ILLEGAL}
+    assert {value for row in fresh for value in row} == {0.0, ILLEGAL}
 
 
 def test_a_block_without_words_teaches_nothing() -> None:

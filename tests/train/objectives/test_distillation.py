@@ -92,7 +92,7 @@ def test_soft_cross_entropy(classes: int, temperature: float) -> None:
 def test_soft_cross_entropy_is_not_divided_by_the_number_of_classes() -> None:
     """Classes that neither model believes in change nothing."""
     student, teacher = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
-    more = [F.pad(one, (0, 97), value=-60.0) for one in (student, teacher)]
+    more = [F.pad(logits, (0, 97), value=-60.0) for logits in (student, teacher)]
     assert torch.allclose(soft_cross_entropy(*more), soft_cross_entropy(student, teacher), atol=1e-6)
     uniform = torch.zeros(1, 100)
     assert float(soft_cross_entropy(uniform, uniform)) == pytest.approx(np.log(100), rel=1e-6)
@@ -173,7 +173,7 @@ class TestInnerLosses:
     def test_padding_does_not_matter(self, weights: LossWeights, teacher: Artifact, outputs: TeacherOutputs) -> None:
         batch = batch_of(teacher)
         assert int(batch.mask.sum(dim=1).min()) < batch.ids.shape[1]
-        narrow, wide = (self.inner(tiny_classifier(), outputs, weights, one) for one in (batch, wider(batch)))
+        narrow, wide = (self.inner(tiny_classifier(), outputs, weights, inputs) for inputs in (batch, wider(batch)))
         assert wide == pytest.approx(narrow, rel=1e-4)
 
     def test_it_weighs_what_it_says(self, weights: LossWeights, teacher: Artifact, outputs: TeacherOutputs) -> None:
@@ -190,7 +190,7 @@ def test_distances_by_hand() -> None:
     # Rows count alike, whatever their length: ((1 + 0.5) / 2 + 1) / 2 and ((1 + 0) / 2 + (1 - 24 / 25)) / 2.
     assert float(hidden_distance(student, teacher, mask, "mse")) == pytest.approx(0.875)
     assert float(hidden_distance(student, teacher, mask, "cosine")) == pytest.approx(0.27)
-    heads = [torch.stack([one, one.flip(1)], dim=1) for one in (student, teacher)]
+    heads = [torch.stack([states, states.flip(1)], dim=1) for states in (student, teacher)]
     # The second head exchanges the two queries: 0 + 1 in row one, and in row two 1 - cos(zeros) = 1 for the real one.
     assert float(attention_distance(*heads, mask)) == pytest.approx((0.5 + (0.04 + 1) / 2) / 2)
 

@@ -61,7 +61,7 @@ def test_labels_stand_on_first_pieces_alone(encoded: Encoded) -> None:
     long = np.concatenate([row[row > NOT_ASKED] for row in labels[12:-1]])
     assert long.tolist() == (np.arange(len(LONG.split())) % 5).tolist()
     assert (labels[-1] == NOT_ASKED).all()  # nothing is left of its one word
-    assert {int(one) for row in encoded.unknown() for one in row} == {NOT_ASKED, -1}
+    assert {int(label) for row in encoded.unknown() for label in row} == {NOT_ASKED, -1}
 
 
 def test_cross_entropy_is_that_of_the_asked_tokens(encoded: Encoded) -> None:
@@ -155,4 +155,4 @@ def test_teacher_outputs_are_the_predictors_and_survive_a_kill(teacher: Artifact
 
 def encoded_ids(teacher: Artifact) -> list[int]:
     rows = encode(Tokenizer(teacher.file("tokenizer.json"), 16), TASK, (LONG,)).rows
-    return [int(one) for one in rows[0]]
+    return [int(piece) for piece in rows[0]]

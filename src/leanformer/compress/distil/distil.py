@@ -13,7 +13,7 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,12 +22,13 @@ import numpy as np
 from leanformer.answers.long_texts import windowed_of
 from leanformer.artifact import Artifact
 from leanformer.compress.distil.architecture import Architecture
+from leanformer.compress.distil.texts import DistilledTexts
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
-from leanformer.options import FilePath, later
+from leanformer.options import later
 from leanformer.step import Context, Make, record
-from leanformer.train.fit_options import AdamWOptions, TextOptions
+from leanformer.train.fit_options import AdamWOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +41,9 @@ if TYPE_CHECKING:
     from leanformer.train.pool import TextPool
     from leanformer.train.teacher_outputs import TeacherOutputs
 
-_COPIED_SHARE = 0.4  # as TinyBERT
-
 
 @dataclass(frozen=True)
-class Distil(AdamWOptions, TextOptions, Architecture, Make):
+class Distil(AdamWOptions, DistilledTexts, Architecture, Make):
     """Distil the artifact `teacher` into a student cut from the input artifact."""
 
     temperature: float = 1.0  # of the soft targets
@@ -61,11 +60,6 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     inner_layers: int | None = None  # instead of both maps: this many layers from the top, one to one
     layer_map: str | None = later()  # instead of both maps: "even", all layers and the embeddings (TinyBERT)
     shared_projection: bool | None = later()  # with `projection`: one map of hidden states for all layers (TinyBERT)
-    copies: int | None = later()  # of each training text, with words replaced by similar ones (TinyBERT)
-    copied_share: float | None = later()  # of the words that are replaced in a copy; 0.4 by default
-    teacher_answers: FilePath | None = field(
-        default=None, metadata={"later": True}
-    )  # JSON Lines of any program's answers, instead of the teacher's
 
     technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
@@ -76,9 +70,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         self.share("hard")
         self.above(0, "temperature")
         self.at_least(0, "soft_weight", "hidden_weight", "attention_weight")
-        self.at_least(1, "inner_layers", "copies")
-        self.share("copied_share")
-        self.need(bool(self.copies) or self.copied_share is None, "copied_share is for `copies`, which is not given")
+        self.at_least(1, "inner_layers")
         self.need(not self.copies or self.hard < 1, "copies have no labels, and hard: 1 learns from nothing else")
         others = self.copies or self.hidden_weight or self.attention_weight
         self.need(
@@ -178,22 +170,11 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         )
 
     def _texts(self, context: Context, artifact: Artifact) -> TextPool:
-        """The training texts: train, then unlabelled, then copies."""
-        from leanformer.compress.distil.substitution import copies_of
-        from leanformer.train.pool import pooled
-
-        data = context.data
-        parts = [data.train] if data.train is not None else []
-        if self.use_unlabelled and self.hard < 1 and data.unlabelled is not None:
-            parts.append(data.unlabelled)
-        if not parts:
-            raise DataError("nothing to distil on: neither a train nor an unlabelled split", path=data.name)
-        if self.hard > 0 and not any(part.is_labelled for part in parts):
+        """The training texts. If labels alone are learnt, unlabelled ones are of no use."""
+        splits = self.splits(context.data, unlabelled=self.hard < 1)
+        if self.hard > 0 and not any(split.is_labelled for split in splits):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
-        if self.copies:
-            share = _COPIED_SHARE if self.copied_share is None else self.copied_share
-            parts.append(copies_of(parts[0], artifact, context, self.copies, share))
-        return pooled(parts, artifact.task)
+        return self.pool(splits, artifact, context)
 
     def _result(self, scores: dict[str, Any]) -> dict[str, Any]:
         """The scores for the history: the dev figure per epoch, or the dev loss if the figure was not computed."""

@@ -57,7 +57,7 @@ class TrainExits(AdamWOptions, TextOptions, Make):
         self.need(rising, f"layers are rising numbers from 1, not {list(self.layers)}")
         self.need(len(self.layers) <= MOST_EXITS, f"a model has at most {MOST_EXITS} exits, not {len(self.layers)}")
         self.above(0, "temperature")
-        for part in ("adapter", "layer_drop", "checkpointing", "uncertainty"):
+        for part in ("adapter", "layer_drop", "checkpointing", "memory", "uncertainty"):
             self.need(not getattr(self, part), f"only heads are trained: leave `{part}` out")
         super().__post_init__()
 

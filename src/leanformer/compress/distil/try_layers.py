@@ -44,8 +44,7 @@ class Trials:
     """Distances of completed trials, saved to disk so that a killed run does not repeat them.
 
     `identity` is a hash of everything they depend on; distances saved under another identity are ignored. A damaged
-    file
-    is ignored too, after a message through `say`.
+    file is ignored too, after a message through `say`.
     """
 
     def __init__(self, path: Path, identity: str, say: Callable[[str], None] = lambda line: None) -> None:

@@ -72,11 +72,11 @@ def ids_of(texts: Sequence[Text], rows: int) -> list[np.ndarray]:
         grams = ngrams_of_lengths([str(text).lower() for text in chunk], [(kind, [length]) for kind, length in GROUPS])
         ids = np.concatenate(
             [
-                1 + number * rows + ((each.hashes >> np.uint64(32)) % np.uint64(rows)).astype(np.int64)
-                for number, each in enumerate(grams)
+                1 + number * rows + ((group.hashes >> np.uint64(32)) % np.uint64(rows)).astype(np.int64)
+                for number, group in enumerate(grams)
             ]
         )
-        owners = np.concatenate([each.owners for each in grams])
+        owners = np.concatenate([group.owners for group in grams])
         order = np.argsort(owners, kind="stable")
         parts = np.split(ids[order].astype(np.int32), np.searchsorted(owners[order], np.arange(1, len(chunk))))
         found += [part if len(part) else np.array([PADDING], np.int32) for part in parts]

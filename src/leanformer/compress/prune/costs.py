@@ -72,8 +72,8 @@ def parameter_costs(config: EncoderConfig) -> CostTable:
 
 def _linear(config: EncoderConfig, head: Sequence[int], unit: Sequence[int], name: str) -> CostTable:
     return CostTable(
-        tuple(np.arange(layer.heads + 1.0) * each for layer, each in zip(config.layers, head, strict=True)),
-        tuple(np.arange(layer.ffn + 1.0) * each for layer, each in zip(config.layers, unit, strict=True)),
+        tuple(np.arange(layer.heads + 1.0) * cost for layer, cost in zip(config.layers, head, strict=True)),
+        tuple(np.arange(layer.ffn + 1.0) * cost for layer, cost in zip(config.layers, unit, strict=True)),
         0.0,
         name,
     )

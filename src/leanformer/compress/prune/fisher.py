@@ -21,8 +21,8 @@ _MOST_PASSES = 4
 def fisher_diagonal(gradients: Scores) -> Scores:
     """Mean squared gradient of each gate, float64, from gradients per text `[texts, gates]` (`gate_gradients`)."""
 
-    def squared(one: Tensor) -> Tensor:
-        return one.double().pow(2).mean(dim=0)
+    def squared(gradient: Tensor) -> Tensor:
+        return gradient.double().pow(2).mean(dim=0)
 
     return Scores(tuple(map(squared, gradients.heads)), tuple(map(squared, gradients.units)))
 

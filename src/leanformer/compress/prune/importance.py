@@ -55,11 +55,13 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
         gates = [torch.ones(layer.attention.heads, device=batch.ids.device, requires_grad=True) for layer in layers]
         with _gated([(layer.attention.output, gate) for layer, gate in zip(layers, gates, strict=True)]):
             value = loss(model(batch.ids, batch.mask, batch.types), batch).mean()
-        found = iter(torch.autograd.grad(value, [*gates, *(parameter for each in rows for parameter in each)]))
+        found = iter(
+            torch.autograd.grad(value, [*gates, *(parameter for parameters in rows for parameter in parameters)])
+        )
         for score in heads:
             score += next(found).detach().cpu().double().abs()
-        for score, each in zip(units, rows, strict=True):
-            score += torch.stack([_moved(parameter, next(found)) for parameter in each]).sum(dim=0).abs().cpu()
+        for score, parameters in zip(units, rows, strict=True):
+            score += torch.stack([_moved(parameter, next(found)) for parameter in parameters]).sum(dim=0).abs().cpu()
     scale = 1 / max(tokens, 1)
     normed = tuple(head / head.norm().clamp_min(1e-30) for head in heads)
     return Scores(normed, tuple(unit * scale for unit in units))
@@ -67,7 +69,7 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
 
 def _incoming(ffn: FeedForward) -> list[Tensor]:
     """The weights `[units, H]` and biases `[units]` that compute the input of the activation, and of a gate if any."""
-    return [parameter for each in ffn.incoming for parameter in (each.weight, each.bias) if parameter is not None]
+    return [parameter for linear in ffn.incoming for parameter in (linear.weight, linear.bias) if parameter is not None]
 
 
 def _moved(parameter: Tensor, gradient: Tensor) -> Tensor:

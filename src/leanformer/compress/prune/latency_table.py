@@ -46,13 +46,13 @@ def measure_latency_table(
     def time(*layers: LayerShape) -> float:
         return milliseconds(replace(config, layers=layers))
 
-    one, two = time(least), time(least, least)
+    single, double = time(least), time(least, least)
     table: dict[str, Any] = {**_measured_at(config), **(facts or {})}
-    table |= {"fixed_ms": one, "layer_ms": max(0.0, two - one), "inner": {}, "last": {}}
+    table |= {"fixed_ms": single, "layer_ms": max(0.0, double - single), "inner": {}, "last": {}}
     for part in ("heads", "ffn"):
         start, end = getattr(least, part), getattr(most, part)
         counts = sorted({round(start + (end - start) * i / (points - 1)) for i in range(points)})
-        for place, base in (("inner", two), ("last", one)):
+        for place, base in (("inner", double), ("last", single)):
             curve: Curve = [[start, 0.0]]
             for count in counts[1:]:
                 layer = _of_width(config, **{"heads": least.heads, "ffn": least.ffn, part: count})

@@ -116,10 +116,9 @@ def tune(
     """Tune `pruned` in place, attention then feed-forward block of each layer, to reproduce the outputs of `whole`.
 
     Targets are sums of the residual stream and a block's output, before any LayerNorm that follows, so that later
-    layers
-    compensate for errors that earlier ones could not correct. In the last layer only the first token counts if the head
-    reads no other. Every second text is held out (`best_map`). Both models have the same depth and width and are on one
-    device.
+    layers compensate for errors that earlier ones could not correct. In the last layer only the first token counts if
+    the head reads no other. Every second text is held out (`best_map`). Both models have the same depth and width and
+    are on one device.
     """
     with torch.no_grad():
         states = [tuple(m.encoder.embeddings(batch.ids, batch.types) for m in (whole, pruned)) for batch in batches]

@@ -37,8 +37,8 @@ def worth_their_cost(scores: Scores, costs: CostTable) -> Scores:
     which differs between the two. The more a few gates stand out from the rest of their layer, the fewer it keeps.
     """
 
-    def scaled(one: torch.Tensor, cost: float) -> torch.Tensor:
-        return one * (cost / one.sum().clamp_min(1e-30))
+    def scaled(score: torch.Tensor, cost: float) -> torch.Tensor:
+        return score * (cost / score.sum().clamp_min(1e-30))
 
     return Scores(
         tuple(scaled(head, float(table[-1])) for head, table in zip(scores.heads, costs.heads, strict=True)),

@@ -35,8 +35,8 @@ def gelu(q: Tensor, scale: float) -> tuple[Tensor, float]:
     inner = scale / math.sqrt(2)
     end = math.floor(-ERF[1] / inner)
     poly, poly_scale = polynomial(q.abs().clamp(max=end), inner, ERF)
-    one = math.floor(1 / poly_scale)
-    return q * (q.sign() * poly + one), scale * poly_scale / 2
+    unit = math.floor(1 / poly_scale)
+    return q * (q.sign() * poly + unit), scale * poly_scale / 2
 
 
 def exponential(q: Tensor, scale: float) -> tuple[Tensor, float]:

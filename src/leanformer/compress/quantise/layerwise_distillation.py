@@ -30,7 +30,7 @@ def layerwise_distillation(
     model.eval()
     with torch.no_grad():
         states = [model.outputs(batch.ids, batch.mask, batch.types).encoded.hidden_states for batch in batches]
-    inputs = [each[0] for each in states]
+    inputs = [hidden[0] for hidden in states]
     bits = {}
     for index, layer in enumerate(model.encoder.layers):
         parts = {name: part for name, part in maps(model).items() if name.startswith(f"{index}.")}

@@ -245,8 +245,8 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         """The texts as the student's token ids, with the teacher's outputs on them.
 
         Unless the vocabulary was learnt, the token ids are those of the source model, renumbered; tokens that the
-        student
-        does not have become unknown. In the texts that the vocabulary was made from, no token becomes unknown this way.
+        student does not have become unknown. In the texts that the vocabulary was made from, no token becomes unknown
+        this way.
         """
         from leanformer.compress.recurrent.stages import Rows
         from leanformer.models.writing import TOKENIZER

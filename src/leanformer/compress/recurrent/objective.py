@@ -50,9 +50,8 @@ class StudentLoss(Sum):
     Args:
         parts: the parts to use; never empty.
         answer: the task's answer form. For tags, states are compared at every token that has a teacher state, and
-            logits
-            at words' first tokens. For other answers, the student's pooled state is compared with the teacher's first
-            token.
+            logits at words' first tokens. For other answers, the student's pooled state is compared with the teacher's
+            first token.
         outputs: the teacher's outputs on the training rows, logits as `Encoded.of_rows` returns them; None if only
             labels are used. layer: index of the hidden state to follow; kind: one of `KINDS`.
         labels: the loss against labels; None: that of the answer form. Used only if labels are among the parts.

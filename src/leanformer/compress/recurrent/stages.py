@@ -70,9 +70,8 @@ def fit_stages(
     """Fit `model` in place, stage by stage; return a record of each with its number of trainable parameters.
 
     A stage that learns from labels keeps the epoch with the best `figure`, any other the epoch with the lowest dev
-    loss.
-    The weights at the start of a stage are a candidate too, unless the stage is judged by `figure` and the head has not
-    been trained yet. Frozen parts stay bit-identical.
+    loss. The weights at the start of a stage are a candidate too, unless the stage is judged by `figure` and the head
+    has not been trained yet. Frozen parts stay bit-identical.
 
     Args:
         epochs: number of epochs for a stage and a number of rows. figure: the current dev figure; higher is better.

@@ -63,7 +63,7 @@ class ConvertAttention(Make):
         converted = convert(model, chosen, self.kind)
         result: dict[str, Any] = {"layers": [layer + 1 for layer in chosen]}
         if context.data.dev is not None:
-            result["dev"] = [round(figure(each, artifact, context), 6) for each in (model, converted)]
+            result["dev"] = [round(figure(classifier, artifact, context), 6) for classifier in (model, converted)]
             before, after = result["dev"]
             context.say(f"{self.kind} attention in {len(chosen)} layers: {before:.4f} on dev before, {after:.4f} after")
         entry = record(self, artifact) | {"result": result, "shape": converted.config.to_json()["layers"]}

@@ -66,7 +66,7 @@ class Supernet(AdamWOptions, TextOptions, Make):
         self.at_least(1, "scored_texts")
         self.above(0, "temperature")
         self.share_below_one("depth_from")
-        for part in ("adapter", "layer_drop", "checkpointing"):
+        for part in ("adapter", "layer_drop", "checkpointing", "memory"):
             self.need(not getattr(self, part), f"members run with the weights alone: leave `{part}` out")
         super().__post_init__()
 

@@ -19,8 +19,7 @@ def learn_pieces(texts: Sequence[str], count: int, *, cased: bool) -> RustTokeni
 
     Args:
         count: includes the special tokens, of which padding is the first, and single characters. If the characters
-            would
-            take more than half of it, the rarest are left out.
+            would take more than half of it, the rarest are left out.
         cased: keep capitals and accents.
     """
     trained = _bert(models.WordPiece(unk_token="[UNK]"), cased)

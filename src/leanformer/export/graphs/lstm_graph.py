@@ -81,8 +81,7 @@ def quantise_lstm(graph: onnx.ModelProto, *, weight_bits: int = 8) -> None:
     """Replace the LSTM, if there is one, by ONNX Runtime's with int8 weights and a scale per gate and unit.
 
     The inputs of its products are quantised dynamically, with one scale for all rows of a batch and a step, so an
-    output
-    depends slightly on the other texts in its batch.
+    output depends slightly on the other texts in its batch.
     """
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     for at, node in enumerate(graph.graph.node):

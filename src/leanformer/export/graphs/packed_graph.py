@@ -12,10 +12,8 @@ The inputs, all int64, of a pack of G lines of L tokens with R sequences in all:
 
     A token attends to the tokens of its own segment, which are all in one line, so attention costs G L^2 and not the
     square of the whole pack. Except for the embeddings, the masks and the selection of the tokens that the head reads,
-    the
-    graph equals that of `encoder_graph`, node by node and with the same names. `padded_graph` therefore converts one to
-    the
-    other by exchanging those few nodes, even if the linear maps have been quantised.
+    the graph equals that of `encoder_graph`, node by node and with the same names. `padded_graph` therefore converts
+    one to the other by exchanging those few nodes, even if the linear maps have been quantised.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def logits_of(folder: Path, config: Mapping[str, Any]) -> int | None:
 def _spelled(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]) -> dict[str, str | None]:
     """Each weight's name -> its name in the family's mapping file, None for a weight to ignore."""
     short = _unwrapped(family, config, raw)[0]
-    return {name: _normalised(family, each, bool(form_named(config))) for name, each in short.items()}
+    return {name: _normalised(family, inner, bool(form_named(config))) for name, inner in short.items()}
 
 
 def _normalised(family: ModuleType, name: str, answers: bool) -> str | None:
@@ -236,9 +236,9 @@ def stock_form(model: Classifier, task: Task) -> tuple[dict[str, Any], dict[str,
 
     A score's scale is folded into the last layer, so that stock `transformers` returns scores on the original scale.
     `transformers` has no place for thresholds: they are written to `config.json` as `label_thresholds`, which it
-    preserves
-    and ignores. The same holds for learnt tag transitions, as `label_transitions` (see `Task.transitions`), and for the
-    score that an answer needs, as `null_score_diff_threshold`, which it has with the sign of the score of no answer.
+    preserves and ignores. The same holds for learnt tag transitions, as `label_transitions` (see `Task.transitions`),
+    and for the score that an answer needs, as `null_score_diff_threshold`, which it has with the sign of the score of
+    no answer.
 
     Raises `CheckpointError` if the shape has no stock equivalent.
     """

@@ -123,7 +123,7 @@ def merged_folder(folder: Path) -> Path:
 
 def stamps(folder: Path) -> list[list[Any]]:
     """Name, size and time of change of each file of an adapter and its base; raises as `base_of`."""
-    files = [path for each in (folder, base_of(folder)) for path in sorted(each.iterdir()) if path.is_file()]
+    files = [path for directory in (folder, base_of(folder)) for path in sorted(directory.iterdir()) if path.is_file()]
     return [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
 
 
@@ -225,9 +225,7 @@ def _name(name: str, weights: Mapping[str, Tensor]) -> str | None:
     """The weight of the base with this name, which one of them may have with a prefix; None if there is none."""
     if name in weights:
         return name
-    found = [
-        each for each in weights if each.endswith(f".{name}") or (each.count(".") > 1 and name.endswith(f".{each}"))
-    ]
+    found = [key for key in weights if key.endswith(f".{name}") or (key.count(".") > 1 and name.endswith(f".{key}"))]
     return found[0] if len(found) == 1 else None
 
 

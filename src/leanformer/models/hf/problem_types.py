@@ -54,8 +54,7 @@ def kind_of(config: Mapping[str, Any], logits: int, *, pairs: bool, source: obje
     """The kind of task in the `config.json` of a fine-tuned model.
 
     Without a problem type, the kind is the one that `transformers` would train: one logit is a score, several are a
-    single
-    label. Raises `CheckpointError` if there is no matching kind.
+    single label. Raises `CheckpointError` if there is no matching kind.
     """
     own = {kind.answer: name for name, kind in BUILT.items()}.get(form_named(config))
     if own is not None and (not pairs or INPUTS[BUILT[own].input].paired):

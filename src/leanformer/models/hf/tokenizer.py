@@ -1,9 +1,9 @@
 """The tokenizer of a checkpoint folder: the one that `transformers` builds from all its files, as a `tokenizer.json`.
 
 `tokenizer.json` is one file of several. `transformers` also reads `tokenizer_config.json` and similar files, and if
-they
-disagree (`do_lower_case`, `strip_accents`, `add_prefix_space`, `truncation_side`, added tokens), they take precedence.
-The result is written to a file and verified: either it gives the same ids for every text, or an error is raised.
+they disagree (`do_lower_case`, `strip_accents`, `add_prefix_space`, `truncation_side`, added tokens), they take
+precedence. The result is written to a file and verified: either it gives the same ids for every text, or an error is
+raised.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def tokenizer_file(
 
 
 def _with_prompt(spec: dict[str, Any], prompt: str, folder: Path) -> dict[str, Any]:
-    one = RustTokenizer.from_str(json.dumps(spec)).encode(prompt, add_special_tokens=False)
-    changed = prompted(spec, one.ids, one.tokens)
+    encoding = RustTokenizer.from_str(json.dumps(spec)).encode(prompt, add_special_tokens=False)
+    changed = prompted(spec, encoding.ids, encoding.tokens)
     if changed is None:
         raise CheckpointError(
             f"{folder}: the prompt {prompt!r} (default_prompt_name) cannot be set before texts of such a tokenizer\n"

@@ -76,10 +76,8 @@ def unwrapped(names: Iterable[str], fits: Callable[[str], bool]) -> tuple[dict[s
     """The names as they are, or without the parts that wrappers added: name -> name, and the parts that were dropped.
 
     torch.compile adds `_orig_mod.` and DataParallel `module.` at the level of the wrapped module; Lightning puts the
-    name
-    of an attribute, often `model.`, before all names. They are dropped only if some names do not fit as they are and
-    all
-    fit without them.
+    name of an attribute, often `model.`, before all names. They are dropped only if some names do not fit as they are
+    and all fit without them.
     """
     given = list(names)
     as_given = {name: name for name in given}

@@ -19,6 +19,7 @@ from leanformer.runtime.native.build import load_library
 from leanformer.runtime.native.exits import Leaving
 from leanformer.runtime.native.levels import VARIABLE, forced_level, levels
 from leanformer.runtime.native.recurrent import is_recurrent, recurrent_weights_of
+from leanformer.runtime.native.tables import kept_once
 from leanformer.runtime.native.weights import LayerStruct, Weights, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.packing import Lines
@@ -44,7 +45,7 @@ class _Model:
     """A model in C++ with the lifetime of this object."""
 
     def __init__(self, weights: Weights, functions: _Level) -> None:
-        tables = [None if array is None else _apart(array) for array in weights.arrays[: weights.tables]]
+        tables = [None if array is None else kept_once(array) for array in weights.arrays[: weights.tables]]
         arrays = tables + weights.arrays[weights.tables :]
         pointers = (_POINTER * len(arrays))(*(None if array is None else array.ctypes.data for array in arrays))
         layers = (LayerStruct * len(weights.layers))(*weights.layers)
@@ -59,14 +60,6 @@ def _discard(functions: _Level, pointer: int, made_in: int) -> None:
     # Discarding waits for the threads of the model, which do not exist in a forked process.
     if os.getpid() == made_in:
         functions.discard(pointer)
-
-
-def _apart(array: np.ndarray) -> np.ndarray:
-    """A copy, unless the array owns aligned memory.
-
-    A view would keep the whole file in memory, and may be unaligned: C++ must not read floats there.
-    """
-    return array.copy() if array.base is not None or not array.flags.aligned else array
 
 
 class NativeEngine:

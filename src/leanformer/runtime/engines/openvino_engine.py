@@ -129,9 +129,9 @@ class OpenVinoEngine:
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
         (line,) = lines
         width, places = self._shape(sum(len(rows[i]) for i in line), len(line))
-        one = pack(rows, lines, width)
+        packed = pack(rows, lines, width)
         first = np.zeros(places, np.int64)
-        first[: len(line)] = one.first
+        first[: len(line)] = packed.first
         try:
             compiled, idle = self._compiled(width, places)
         except Exception as error:  # as at loading
@@ -141,7 +141,7 @@ class OpenVinoEngine:
         except Empty:
             request = compiled.create_infer_request()
         try:
-            feed = one.feed(types=self._types, first=self._takes_first)
+            feed = packed.feed(types=self._types, first=self._takes_first)
             request.infer(feed | {"first": first} if self._takes_first else feed)
             values = request.get_output_tensor().data
             return np.array(values[: len(line)] if self._takes_first else unpack(values, rows, lines))

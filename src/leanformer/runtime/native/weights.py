@@ -181,10 +181,10 @@ def _tables(r: Reader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None
     if table is None:
         raise UnsupportedGraphError("it has no word table")
     width = table.shape[-1]
-    for name, each, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
+    for name, values, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
                              ("token type", types, np.float32)):  # fmt: skip
-        if each is not None and (each.ndim != 2 or each.shape[1] != width or each.dtype != kind):
-            raise UnsupportedGraphError(f"its {name} table is {list(each.shape)} of {each.dtype}")
+        if values is not None and (values.ndim != 2 or values.shape[1] != width or values.dtype != kind):
+            raise UnsupportedGraphError(f"its {name} table is {list(values.shape)} of {values.dtype}")
     if words is None and (scales is None or scales.size != len(table) or scales.dtype != np.float32):
         raise UnsupportedGraphError("its word table has not one scale for each row")
     r.arrays += [None if words is not None else rows, words, scales, places, types]

@@ -44,7 +44,7 @@ def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list
     Args:
         logits: of words, ragged `[sentences]` of `[words, labels]`.
     """
-    return [[_span(span) for span in each.spans or ()] for each in to_predictions(logits, task, sentences)]
+    return [[_span(span) for span in prediction.spans or ()] for prediction in to_predictions(logits, task, sentences)]
 
 
 def of_context(logits: np.ndarray, query: Query, task: Task) -> list[Spans]:
@@ -54,7 +54,9 @@ def of_context(logits: np.ndarray, query: Query, task: Task) -> list[Spans]:
         logits: of characters, ragged `[questions]` of `[1 + characters, 2]`.
     """
     predictions = to_predictions(logits, task, query.texts)
-    return [[answer_fields(answer) for answer in (each.answers or ())[: query.top_k]] for each in predictions]
+    return [
+        [answer_fields(answer) for answer in (prediction.answers or ())[: query.top_k]] for prediction in predictions
+    ]
 
 
 def vectors(values: np.ndarray, query: Query) -> list[Any]:

@@ -33,6 +33,7 @@ from leanformer.serve.metrics import CONTENT_TYPE
 from leanformer.serve.service import Service
 from leanformer.serve.settings import RequestLimits
 from leanformer.serve.tracing import make_trace
+from leanformer.serve.workers.queues import PRIORITY_HEADER, priority_of
 
 _FOLDERS = re.compile(r"(?<![\w.])~?/(?:[^\s/:,]+/)*")
 _LINES_TYPES = ("application/x-ndjson", "application/jsonlines", "application/x-jsonlines")
@@ -69,7 +70,7 @@ def make_app(service: Service) -> ASGIApp:
     if service.settings.origins:
         app = CORSMiddleware(
             app, allow_origins=service.settings.origins, allow_methods=("GET", "POST"),
-            allow_headers=("authorization", "content-type", "x-request-id", TIMEOUT_HEADER),
+            allow_headers=("authorization", "content-type", "x-request-id", TIMEOUT_HEADER, PRIORITY_HEADER),
             expose_headers=("server-timing", "x-request-id", "leanformer-model", "leanformer-version", SHAPE_HEADER),
         )  # fmt: skip
     return app
@@ -113,7 +114,7 @@ class Routes:
     ) -> Response:
         media = _values_only(request, path)
         value = read_json(await self._body(request))
-        answered = await answer(value, self.limits, self.service.tokens_of(value))
+        answered = await answer(value, self.limits, self.service.generation.tokens_of(value))
         return Response(write(answered, media), media_type=media)
 
     async def embed_sparse(self, request: Request) -> Response:
@@ -139,15 +140,17 @@ class Routes:
 
     async def _body(self, request: Request) -> bytes:
         need_type(request, "application/json")
-        timeout_of(request, self.limits)  # what is wrong with it is told before the body is read
+        # What is wrong with them is told before the body is read.
+        timeout_of(request, self.limits)
+        priority_of(request.headers)
         return await read_body(request, self.limits)
 
     async def _answer(self, request: Request, query: Query) -> Answered:
-        timeout = timeout_of(request, self.limits)
+        timeout, priority = timeout_of(request, self.limits), priority_of(request.headers)
         start = time.time_ns()
         watch = Watch(request)
         try:
-            answered = await self.service.answer(query, timeout=timeout, accepted=watch.over)
+            answered = await self.service.answer(query, timeout=timeout, accepted=watch.over, priority=priority)
         finally:
             watch.end()
         request.scope["leanformer"].update(noted(answered))
@@ -157,9 +160,9 @@ class Routes:
 
     async def stream(self, request: Request, route: str) -> Response:
         need_type(request, *_LINES_TYPES)
-        timeout = timeout_of(request, self.limits)
+        timeout, priority = timeout_of(request, self.limits), priority_of(request.headers)
         _ = self.service.generation  # raise "not ready" once, and not on every line
-        return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout, route))
+        return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout, route, priority))
 
     async def info(self, request: Request) -> Response:
         generation = self.service.generation

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leanformer.serve.http.access import TARGET
 from leanformer.serve.http.direct import Direct, Flight
-from leanformer.serve.http.guard import ABORT, BEHIND, CONNECTIONS, WHOLE
+from leanformer.serve.http.guard import ABORT, BEHIND, CONNECTIONS, COUNTED, WHOLE
 
 _GRACE_SECONDS = 0.5
 # Most bytes that may arrive without completing a head or adding to a body, besides those that arrive together with its
@@ -85,6 +85,11 @@ class Connection(HttpToolsProtocol):
     def _refuse(self) -> None:
         self.logger.warning("Invalid HTTP request received.")
         self.send_400_response("Invalid HTTP request received.")
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.scope[COUNTED] = True  # type: ignore[literal-required]
+        if self.direct is not None:
+            # Its method and path may be anything.
+            self.direct.records.add("?", "", 400, 0.0, "", {})
         self._watch()
 
     def on_message_begin(self) -> None:

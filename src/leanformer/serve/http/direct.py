@@ -23,6 +23,7 @@ from leanformer.serve.http.inputs import OPTIONS, Query, read_asked, read_json, 
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.http.written import JSON, asked, wanted, write_json, written
 from leanformer.serve.service import Service
+from leanformer.serve.workers.queues import PRIORITY_HEADER, priority_of
 
 if TYPE_CHECKING:
     from leanformer.serve.http.connection import Connection
@@ -32,6 +33,7 @@ _ROUTES = {b"/": None, **{f"/{route}".encode(): route for route in OPTIONS}}
 _UNUSUAL = frozenset(
     (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"origin", TIMEOUT_HEADER.encode())
 )
+_PRIORITY = PRIORITY_HEADER.encode()
 _ALWAYS = b"".join(name + b": " + value + b"\r\n" for name, value in HEADERS) + b"\r\n"
 
 
@@ -80,9 +82,10 @@ class Direct:
         flight = Flight(self, connection, headers)
         refusal = None
         try:
+            priority = priority_of(headers, _PRIORITY)
             if (query := self._query(connection.url, body)) is not None:
                 query = asked(query, flight.media)
-                flight.begun = self.service.begin(query, timeout=self.limits.timeout_seconds)
+                flight.begun = self.service.begin(query, timeout=self.limits.timeout_seconds, priority=priority)
         except Refused as refused:
             refusal = refused
         except Exception as error:

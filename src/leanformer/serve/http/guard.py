@@ -37,6 +37,8 @@ ABORT = "leanformer.abort"
 # response too slowly. If neither has to be waited for, no deadline need be set, which would cost more than everything
 # else in the middleware.
 WHOLE, BEHIND = "leanformer.whole", "leanformer.behind"
+# In a request's scope: whether it has been refused and counted as what is no HTTP.
+COUNTED = "leanformer.counted"
 # In a request's scope: number of open connections.
 CONNECTIONS = "leanformer.connections"
 _QUIET = ("/health", "/ready", "/metrics")
@@ -137,9 +139,10 @@ class Guard:
         finally:
             # In the loop's next iteration: the response leaves at the end of this one and need not wait for the log.
             seconds = time.perf_counter() - start
-            asyncio.get_running_loop().call_soon(
-                self._records.add, scope["method"], scope["path"], status, seconds, request_id, fields
-            )
+            if not scope.get(COUNTED):
+                asyncio.get_running_loop().call_soon(
+                    self._records.add, scope["method"], scope["path"], status, seconds, request_id, fields
+                )
 
 
 async def _answer(refused: Refused, send: Send) -> None:

@@ -91,11 +91,15 @@ def read_asked(body: bytes, limits: RequestLimits, route: str) -> Query:
 def read_json(body: bytes) -> Any:
     """The JSON value of a body. Raises `Refused` (400)."""
     try:
-        return json.loads(body.decode("utf-8"))
+        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         # Messages of the decoder name a position; those of other errors may contain text of the request.
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Refused(400, f"the body is not JSON in UTF-8{where}") from error
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def read_query(value: Any, limits: RequestLimits, route: str = "predict") -> Query:

@@ -24,6 +24,7 @@ from leanformer.serve.http.schemas import (
 )
 from leanformer.serve.http.written import JSON, MSGPACK, RAW, RAW_ROUTES
 from leanformer.serve.settings import RequestLimits, ServerSettings
+from leanformer.serve.workers.queues import PRIORITIES, PRIORITY_HEADER
 from leanformer.task import Task
 
 _SUMMARIES = {
@@ -41,6 +42,23 @@ _SUMMARIES = {
     ),
     "embed": ("A vector for a text, or for each of several", "A list of vectors, also for one text"),
 }
+
+
+_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": TIMEOUT_HEADER,
+        "in": "header",
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "Milliseconds after which the answer is of no more use (504, and the work is dropped).",
+    },
+    {
+        "name": PRIORITY_HEADER,
+        "in": "header",
+        "schema": {"enum": list(PRIORITIES)},
+        "description": "Requests of higher priority go first in the model's queue; the default is normal. A request of "
+        "low priority is accepted only while less than half of the queue is taken.",
+    },
+]
 
 
 def describe(settings: ServerSettings, tasks: Mapping[str, Task], largest_id: int = 0) -> dict[str, Any]:
@@ -89,7 +107,7 @@ def _ask(route: str, limits: RequestLimits) -> dict[str, Any]:
         "summary": _SUMMARIES[route][0],
         "description": f"At most {limits.texts} texts, and {limits.body_bytes:,} bytes.",
         "security": [{"key": []}],
-        "parameters": [_timeout()],
+        "parameters": _HEADERS,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{QUERIES[route]}"}}},
@@ -122,7 +140,7 @@ def _foreign(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]
     for path, (asked, told) in foreign_schemas(limits, models).items():
         operation = _ask(FOREIGN[path].route, limits) | {"operationId": path, "summary": _FOREIGN[path]}
         operation["requestBody"]["content"]["application/json"]["schema"] = asked
-        operation["responses"]["200"] = {"description": "So it is", "content": {JSON: {"schema": told}, MSGPACK: {}}}
+        operation["responses"]["200"] = {"description": "The answer", "content": {JSON: {"schema": told}, MSGPACK: {}}}
         if path.startswith("v1/"):
             operation["responses"] |= {
                 status: _error(int(status), "OpenAIError") for status in operation["responses"] if status != "200"
@@ -137,7 +155,7 @@ def _tokens(tasks: Mapping[str, Task], limits: RequestLimits, largest_id: int) -
     for path, (asked, told, summary) in token_schemas(limits, list(tasks), largest_id).items():
         operation = _ask("predict", limits) | {"operationId": path, "summary": summary}
         operation["requestBody"]["content"][JSON]["schema"] = asked
-        operation["responses"]["200"] = {"description": "So it is", "content": {JSON: {"schema": told}, MSGPACK: {}}}
+        operation["responses"]["200"] = {"description": "The answer", "content": {JSON: {"schema": told}, MSGPACK: {}}}
         paths[f"/{path}"] = {"post": operation}
     return paths
 
@@ -174,7 +192,7 @@ def _stream(route: str, limits: RequestLimits) -> dict[str, Any]:
         "last line has been sent, so read while you write: a client that does not is cut off. A line has at most "
         f"{limits.body_bytes:,} bytes.",
         "security": [{"key": []}],
-        "parameters": [_timeout()],
+        "parameters": _HEADERS,
         "requestBody": {"required": True, "content": {"application/x-ndjson": {}}},
         "responses": {
             "200": {
@@ -187,22 +205,13 @@ def _stream(route: str, limits: RequestLimits) -> dict[str, Any]:
     }
 
 
-def _timeout() -> dict[str, Any]:
-    return {
-        "name": TIMEOUT_HEADER,
-        "in": "header",
-        "schema": {"type": "integer", "minimum": 1},
-        "description": "Milliseconds after which the answer is of no more use (504, and the work is dropped).",
-    }
-
-
 def _get(summary: str, name: str, *statuses: int, key: bool = True) -> dict[str, Any]:
     return {
         "operationId": name,
         "summary": summary,
         "security": [{"key": []}] if key else [],
         "responses": {
-            "200": {"description": "So it is", "content": {"application/json": {"schema": {"type": "object"}}}},
+            "200": {"description": "The answer", "content": {"application/json": {"schema": {"type": "object"}}}},
             **{str(status): _error(status) for status in (421, *statuses)},
         },
     }

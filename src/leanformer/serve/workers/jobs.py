@@ -32,6 +32,7 @@ class RequestJob:
 
     Attributes:
         todo: indices of rows not yet sent to a worker, the next one last.
+        priority: a place in `queues.PRIORITIES`.
         answer: done when every row is answered, or has the reason why they will not be.
         open: whether the answer is still due.
         starts: if a model gives logits per token, the offset of each row's first token, and the end.
@@ -46,6 +47,7 @@ class RequestJob:
     arrived: float
     todo: list[int]
     answer: asyncio.Future[np.ndarray]
+    priority: int = 1
     logits: np.ndarray | None = None
     missing: int = 0
     deaths: int = 0
@@ -66,7 +68,7 @@ class RequestJob:
 
 @dataclass(eq=False)
 class WorkerBatch:
-    """Rows sent to a worker together; all for one model."""
+    """Rows sent to a worker together; all for one model. `expected` is how many seconds they should take."""
 
     number: int
     model: int
@@ -74,6 +76,7 @@ class WorkerBatch:
     parts: list[tuple[RequestJob, list[int]]]
     tokens: int
     sent: float
+    expected: float = 0.0
 
     def rows(self) -> list[np.ndarray]:
         return [job.rows[index] for job, indices in self.parts for index in indices]

@@ -57,7 +57,9 @@ class WorkerProcess:
             await self.process.wait()
 
 
-async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True) -> WorkerProcess:
+async def start_worker(
+    folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True, nice: int = 0
+) -> WorkerProcess:
     """Start a worker that has opened the artifacts.
 
     Raises `LeanformerError` if it cannot open them, or if their content hashes differ from `contents`.
@@ -69,7 +71,7 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tunin
     )  # fmt: skip
     worker = WorkerProcess(process, list(contents))
     try:
-        order = json.dumps({"artifacts": list(folders), "tuning": tuning}).encode()
+        order = json.dumps({"artifacts": list(folders), "tuning": tuning, "nice": nice}).encode()
         assert process.stdin is not None
         process.stdin.write(LENGTH.pack(len(order)) + order)
         hello = json.loads(await asyncio.wait_for(_frame(worker), _START_SECONDS))
@@ -111,6 +113,7 @@ class Workers(ABC, Generic[Member, Opened]):
     Attributes:
         folders, contents: the artifacts and their required content hashes.
         tuning: run the artifacts as tuned for this machine.
+        nice: by how much processes are nicer than this one.
         say: called with events, by name and with fields.
         changed: called when a folder no longer holds the artifact that was opened.
         restarts: number of workers replaced so far.
@@ -124,6 +127,7 @@ class Workers(ABC, Generic[Member, Opened]):
     say: Say
     changed: Callable[[], None]
     tuning: bool = True
+    nice: int = 0
     restarts: int = 0
     workers: list[Member] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -189,7 +193,7 @@ class WorkerPool(Workers[WorkerProcess, WorkerProcess]):
         self._spawn(self._listen(worker))
 
     async def _open(self) -> WorkerProcess:
-        return await start_worker(self.folders, self.contents, tuning=self.tuning)
+        return await start_worker(self.folders, self.contents, tuning=self.tuning, nice=self.nice)
 
     async def _listen(self, worker: WorkerProcess) -> None:
         try:

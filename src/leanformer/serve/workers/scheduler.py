@@ -1,9 +1,12 @@
 """Which rows go to which worker, and when: packs by token budget, taken by idle workers at once.
 
 There is no batching window in which requests wait for others. An idle worker takes the waiting rows, at most its share
-of them and at most `pack_tokens`; while all are busy, rows accumulate, so packs grow with the load. Requests take turns
-within a model and models take turns among themselves, so a list of a thousand texts delays a single one by a few packs
-at most. Everything happens in the event loop's thread; there are no locks.
+of them and at most `pack_tokens`; while all are busy, rows accumulate, so packs grow with the load. Requests of equal
+priority take turns within a model, so a list of a thousand texts delays a single one by a few packs at most.
+
+Each model has a queue of its own (`queues.py`), with its own bound, and models share the time of the workers equally.
+Where several are served, a pack is only so large that a slow model does not hold a worker up for long. Everything
+happens in the event loop's thread; there are no locks.
 """
 
 from __future__ import annotations
@@ -19,12 +22,16 @@ import numpy as np
 
 from leanformer.runtime.packing import result_rows
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.workers.jobs import Lane, RequestJob, Worker, WorkerBatch
+from leanformer.serve.workers.jobs import RequestJob, Worker, WorkerBatch
+from leanformer.serve.workers.queues import NORMAL, ModelQueue
 from leanformer.serve.workers.wire import Answer
 
 # Splitting a few tokens between workers costs more in messages than it gains.
 _SMALLEST_SHARE = 64
-_SMOOTHING = 0.1
+# Where several models are served, a pack should not take longer.
+_SLICE_SECONDS = 0.05
+# For a token, until a model's first pack is answered.
+_GUESSED_SECONDS = 5e-5
 
 
 @dataclass(eq=False)
@@ -32,61 +39,70 @@ class Scheduler:
     """The queue of one generation of workers.
 
     Attributes:
-        queue_tokens: most tokens accepted and not answered.
+        queue_tokens: most tokens accepted and not answered, for each model.
         pack_tokens: most tokens in one pack (a longer row goes alone).
-        outstanding: tokens accepted and not answered.
+        models: how many there are.
+        outstanding: tokens accepted and not answered, of all models.
         waiting: tokens not yet sent to a worker.
         engines: what runs each model, as the last worker told it.
     """
 
     queue_tokens: int
     pack_tokens: int
+    models: int = 1
     observe: Callable[[WorkerBatch, float], None] = lambda pack, seconds: None
     workers: list[Worker] = field(default_factory=list)
     engines: list[dict[str, Any]] = field(default_factory=list)
     outstanding: int = 0
     waiting: int = 0
     jobs: int = 0
-    tokens_per_second: float = 0.0
-    _lanes: dict[tuple[int, bool], Lane] = field(default_factory=dict)
+    _queues: dict[int, ModelQueue] = field(default_factory=dict)
+    _clock: float = 0.0  # the seconds of the queue that was served last
     _last: int = 0
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def queue(self, model: int) -> ModelQueue:
+        """The queue of a model."""
+        if model not in self._queues:
+            self._queues[model] = ModelQueue(self.queue_tokens)
+        return self._queues[model]
+
+    def check_room(self, model: int, tokens: int = 1, priority: int = NORMAL) -> None:
+        """Raise `Refused` if the queue of a model has no room for so many tokens (429: at present, 413: ever)."""
+        if tokens > self.queue_tokens:
+            raise Refused(413, f"the request has {tokens} tokens; the limit queue_tokens is {self.queue_tokens}")
+        queue = self.queue(model)
+        others = (other for other in self._queues.values() if other is not queue)
+        queue.check_room(tokens, priority, len(self.workers), others)
+
     def submit(
-        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
-    ) -> RequestJob:
-        """Accept rows, or raise `Refused` if the queue has no room for their tokens (429: at present, 413: ever).
+        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False,
+        priority: int = NORMAL,
+    ) -> RequestJob:  # fmt: skip
+        """Accept rows, or raise `Refused` if there is no room for their tokens (`check_room`).
 
         `by_token` is for models that give logits for every token: the job's logits are then `[tokens, outputs]`.
         """
         tokens = sum(len(row) for row in rows)
-        if tokens > self.queue_tokens:
-            raise Refused(413, f"the request has {tokens} tokens; the limit queue_tokens is {self.queue_tokens}")
-        if self.outstanding + tokens > self.queue_tokens:
-            raise self.overloaded()
-        loop = asyncio.get_running_loop()
+        self.check_room(model, tokens, priority)
+        loop, queue = asyncio.get_running_loop(), self.queue(model)
         job = RequestJob(
-            model, rows, exact, tokens, time.perf_counter(), list(range(len(rows) - 1, -1, -1)), loop.create_future()
-        )
+            model, rows, exact, tokens, time.perf_counter(), list(range(len(rows) - 1, -1, -1)), loop.create_future(),
+            priority,
+        )  # fmt: skip
         job.missing = len(rows)
         if by_token:
             job.starts = np.cumsum([0, *(len(row) for row in rows)])
         job.timer = loop.call_later(timeout, self._late, job, timeout)
         self.jobs += 1
+        if not queue.waits:
+            queue.seconds = max(queue.seconds, self._clock)
+        queue.outstanding += tokens
         self.outstanding += tokens
         self.waiting += tokens
-        self._enqueue(job)
+        queue.put(job)
         self.dispatch()
         return job
-
-    def overloaded(self) -> Refused:
-        """The refusal for a full queue, with the seconds after which there should be room."""
-        seconds = math.ceil(self.outstanding / self.tokens_per_second) if self.tokens_per_second else 1
-        return Refused(
-            429,
-            f"the queue is full; the limit queue_tokens is {self.queue_tokens}",
-            {"retry-after": str(min(max(seconds, 1), 60))},
-        )
 
     def _late(self, job: RequestJob, timeout: float) -> None:
         self.drop(job, Refused(504, f"no answer within {timeout:g} s; the work was dropped"))
@@ -97,7 +113,7 @@ class Scheduler:
             return
         self.waiting -= sum(len(job.rows[index]) for index in job.todo)
         job.todo.clear()
-        self._lanes.get((job.model, job.exact), Lane()).pop(job, None)
+        self.queue(job.model).drop(job)
         self._close(job)
         if not job.answer.done():  # the caller that awaited it may have been cancelled
             job.answer.set_exception(reason)
@@ -125,11 +141,13 @@ class Scheduler:
     def answered(self, worker: Worker, answer: Answer) -> None:
         """Process a worker's answer to one of its packs."""
         pack = worker.packs.pop(answer.pack)
+        queue = self.queue(pack.model)
+        queue.seconds += answer.seconds - pack.expected  # also for a pack that failed: it took as long
         if answer.logits is None:
             self._again([pack], Refused(500, "the model failed on this input"))
         else:
             self._deliver(pack, answer.logits)
-            self._measure(pack, answer.seconds)
+            queue.measure(pack.tokens, answer.seconds)
             self.observe(pack, answer.seconds)
         self.dispatch()
 
@@ -152,29 +170,24 @@ class Scheduler:
             self._emptied.clear()
             await self._emptied.wait()
 
-    def _enqueue(self, job: RequestJob, *, first: bool = False) -> None:
-        lane = self._lanes.setdefault((job.model, job.exact), Lane())
-        lane[job] = None
-        if first:
-            lane.move_to_end(job, last=False)
-
     def _next_pack(self, budget: int) -> WorkerBatch | None:
-        for key in list(self._lanes):
-            lane = self._lanes.pop(key)
-            parts, tokens = _fill(lane, budget)
-            if lane:
-                self._lanes[key] = lane  # behind the others: models take turns
-            if parts:
-                break
-        else:
+        waiting = [(queue.seconds, model) for model, queue in self._queues.items() if queue.waits]
+        if not waiting:
             return None
+        self._clock, model = min(waiting)
+        queue = self._queues[model]
+        if self.models > 1 and queue.seconds_per_token:
+            budget = min(budget, int(_SLICE_SECONDS / queue.seconds_per_token))
+        exact, parts, tokens = queue.take(budget)
         now = time.perf_counter()
         for job, _ in parts:
             if job.handed_out is None:
                 job.handed_out = now
         self.waiting -= tokens
         self._last = (self._last + 1) % (1 << 32)
-        return WorkerBatch(self._last, *key, parts, tokens, now)
+        expected = tokens * (queue.seconds_per_token or _GUESSED_SECONDS)
+        queue.seconds += expected
+        return WorkerBatch(self._last, model, exact, parts, tokens, now, expected)
 
     def _deliver(self, pack: WorkerBatch, logits: np.ndarray) -> None:
         position = 0
@@ -207,7 +220,7 @@ class Scheduler:
                 continue
             job.todo.extend(reversed(indices))
             self.waiting += sum(len(job.rows[index]) for index in indices)
-            self._enqueue(job, first=True)
+            self.queue(job.model).put(job, first=True)
 
     def _close(self, job: RequestJob) -> None:
         assert job.timer is not None
@@ -215,33 +228,7 @@ class Scheduler:
         job.timer.cancel()
         job.answered = time.perf_counter()
         self.outstanding -= job.tokens
+        self.queue(job.model).outstanding -= job.tokens
         self.jobs -= 1
         if not self.jobs:
             self._emptied.set()
-
-    def _measure(self, pack: WorkerBatch, seconds: float) -> None:
-        rate = pack.tokens / max(seconds, 1e-6) * len(self.workers)
-        self.tokens_per_second += (rate - self.tokens_per_second) * (_SMOOTHING if self.tokens_per_second else 1)
-
-
-def _fill(lane: Lane, budget: int) -> tuple[list[tuple[RequestJob, list[int]]], int]:
-    """Take rows from the front of a lane until the budget is reached; the rest of a job goes to the back."""
-    parts: list[tuple[RequestJob, list[int]]] = []
-    tokens = 0
-    while lane:
-        job = next(iter(lane))
-        if parts and (job.deaths or tokens + len(job.rows[job.todo[-1]]) > budget):
-            break
-        indices = [job.todo.pop()]
-        tokens += len(job.rows[indices[0]])
-        while job.todo and tokens + len(job.rows[job.todo[-1]]) <= budget:
-            indices.append(job.todo.pop())
-            tokens += len(job.rows[indices[-1]])
-        parts.append((job, indices))
-        if job.todo:
-            lane.move_to_end(job)
-            break
-        del lane[job]
-        if job.deaths:
-            break
-    return parts, tokens

@@ -7,12 +7,14 @@ token ids and never a text. It ends when its input ends, so no worker outlives t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,6 +27,8 @@ from leanformer.predictor import Predictor
 from leanformer.serve.logs import Log, log_instead
 from leanformer.serve.workers.tuned import open_tuned
 from leanformer.serve.workers.wire import LENGTH, Answer, Ask, pack_answer, read_frame, unpack_ask
+
+AUTOGROUP = Path("/proc/self/autogroup")
 
 
 def score(predictor: Predictor, ask: Ask) -> np.ndarray:
@@ -56,6 +60,19 @@ def engines_of(predictors: Sequence[Any]) -> list[dict[str, Any]]:
     return [predictor.engine_used.to_json() for predictor in predictors]
 
 
+def yield_to_others(nice: int) -> None:
+    """Make this process `nice` steps nicer than it is.
+
+    A worker is a session of its own. Where Linux schedules sessions as groups, niceness counts only within the group,
+    and the group has one of its own (sched(7), "The autogroup feature").
+    """
+    if not nice or not hasattr(os, "nice"):
+        return
+    os.nice(nice)
+    with contextlib.suppress(OSError, ValueError):
+        AUTOGROUP.write_text(str(min(nice, 19)), encoding="ascii")
+
+
 def main() -> None:
     """Read the list of artifacts, open them, report that, and answer until the input ends."""
     # The server stops its workers by closing their input, after they have answered everything. Signals to the whole
@@ -79,6 +96,7 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
     hello: dict[str, Any]
     try:
         wanted = json.loads(order)
+        yield_to_others(int(wanted.get("nice", 0)))
         predictors, contents = open_models(wanted["artifacts"], tuning=bool(wanted.get("tuning")))
         hello = {"contents": contents, "pid": os.getpid(), "engines": engines_of(predictors)}
     except (LeanformerError, OSError) as error:

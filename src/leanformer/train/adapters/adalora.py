@@ -40,7 +40,7 @@ class TripletLinear(AdaptedLinear):
         # Of p, l and q: the product with the gradient, its moving average, and that of its distance from the average.
         self.seen: dict[str, tuple[Tensor, Tensor]] = {}
         for name, parameter in self.own.items():
-            parameter.register_post_accumulate_grad_hook(lambda each, name=name: self.note(name, each))
+            parameter.register_post_accumulate_grad_hook(lambda weight, name=name: self.note(name, weight))
         self.fresh: dict[str, Tensor] = {}
 
     def note(self, name: str, parameter: Tensor) -> None:

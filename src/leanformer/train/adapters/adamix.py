@@ -24,8 +24,8 @@ def average(modules: nn.ModuleList) -> nn.Linear:
     """A map with the mean weights and biases of all."""
     maps = [module for module in modules if isinstance(module, nn.Linear)]
     mean = nn.Linear(maps[0].in_features, maps[0].out_features)
-    mean.weight = nn.Parameter(torch.stack([each.weight for each in maps]).mean(dim=0))
-    mean.bias = nn.Parameter(torch.stack([each.bias for each in maps]).mean(dim=0))
+    mean.weight = nn.Parameter(torch.stack([linear.weight for linear in maps]).mean(dim=0))
+    mean.bias = nn.Parameter(torch.stack([linear.bias for linear in maps]).mean(dim=0))
     return mean
 
 
@@ -68,9 +68,10 @@ class Consistent(Objective):
             return seen[-1]
 
         loss: Tensor = self.objective(noted, batch)
-        one, other = (F.log_softmax(each.float(), -1) for each in (seen[0], model(batch.ids, batch.mask, batch.types)))
-        both = F.kl_div(one, other, reduction="none", log_target=True) + F.kl_div(
-            other, one, reduction="none", log_target=True
+        again = model(batch.ids, batch.mask, batch.types)
+        first, second = (F.log_softmax(logits.float(), -1) for logits in (seen[0], again))
+        both = F.kl_div(first, second, reduction="none", log_target=True) + F.kl_div(
+            second, first, reduction="none", log_target=True
         )
         return loss + both.sum(dim=-1).mean() / 2
 

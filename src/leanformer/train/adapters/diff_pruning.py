@@ -114,7 +114,9 @@ class DiffPruning(MapAdapter, Hook):
         return 4 * (self.trained_parameters(model) + round(self.share * own))
 
     def state(self) -> HookState:
-        masks = {str(number): each.mask for number, each in enumerate(self.differences) if each.mask is not None}
+        masks = {
+            str(number): adapted.mask for number, adapted in enumerate(self.differences) if adapted.mask is not None
+        }
         return HookState(masks, {})
 
     def load_state(self, state: HookState) -> None:

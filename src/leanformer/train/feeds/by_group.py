@@ -35,10 +35,8 @@ def drawn_by_group(groups: np.ndarray, temperature: float, generator: np.random.
     """Draw as many rows as there are, shuffled, each group with a share proportional to size^(1 / temperature).
 
     A temperature of 1 keeps the shares; higher values make them more even (Arivazhagan et al. 2019, arXiv 1907.05019).
-    If
-    a group must provide more rows than it has, all of them are repeated a whole number of times, plus a random subset.
-    Rows
-    left over after rounding the shares go to the groups with the largest remainders.
+    If a group must provide more rows than it has, all of them are repeated a whole number of times, plus a random
+    subset. Rows left over after rounding the shares go to the groups with the largest remainders.
     """
     sizes = np.bincount(groups)
     shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1 / temperature), 0.0)

@@ -16,9 +16,8 @@ class ByLength:
     """Every row exactly once per epoch, in steps of rows with similar length.
 
     Rows are shuffled, divided into pools of 50 steps, sorted by length within a pool and divided into steps, whose
-    order
-    is shuffled again. Which rows share a step depends on chance as well as on length, and differs between epochs. The
-    result depends only on the arguments.
+    order is shuffled again. Which rows share a step depends on chance as well as on length, and differs between epochs.
+    The result depends only on the arguments.
 
     Args:
         batch_size: rows per optimiser step. token_budget: maximum number of tokens per block, see `to_batches`.

@@ -7,14 +7,12 @@ the feed is the same as without a curriculum.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from leanformer.errors import LeanformerError
-from leanformer.train.feeds.batches import Batch, TrainingSet
-from leanformer.train.feeds.feed import Feed, FeedPart
+from leanformer.train.feeds.feed import Feed, FeedAround, FeedPart
 
 _START = 0.01
 _SHARE = 0.5  # of the steps of a run, until all rows are used
@@ -66,7 +64,7 @@ class Curriculum(FeedPart):
         return EasyFirst(feed, self._difficulty(feed.data.joined), lambda step: self._competence(step / steps), seed)
 
 
-class EasyFirst:
+class EasyFirst(FeedAround):
     """A feed with the step sizes of `feed`, whose rows are drawn from the easiest until competence is 1.
 
     Rows as difficult as the hardest of these are included, and there are always at least as many as a step needs.
@@ -76,17 +74,10 @@ class EasyFirst:
     """
 
     def __init__(self, feed: Feed, difficulty: np.ndarray, competence: Callable[[int], float], seed: int) -> None:
-        self._feed, self._competence, self._seed = feed, competence, seed
+        super().__init__(feed)
+        self._competence, self._seed = competence, seed
         self._order = np.argsort(difficulty, kind="stable")
         self._sorted = difficulty[self._order]
-
-    @property
-    def data(self) -> TrainingSet:
-        return self._feed.data
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return self._feed.steps_per_epoch
 
     def steps(self, epoch: int) -> list[np.ndarray]:
         generator, first = np.random.default_rng([self._seed, epoch, 1]), epoch * self.steps_per_epoch
@@ -101,6 +92,3 @@ class EasyFirst:
         least = max(count, int(competence * len(self._order)))
         easiest = int(np.searchsorted(self._sorted, self._sorted[least - 1], side="right"))
         return generator.choice(self._order[:easiest], size=count, replace=False)
-
-    def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
-        return self._feed.blocks(rows, device)

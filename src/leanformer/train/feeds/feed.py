@@ -15,7 +15,7 @@ from leanformer.train.feeds.batches import Batch, TrainingSet
 class Feed(Protocol):
     """Rows for the training loop. A feed has no state: an epoch's steps depend only on its number.
 
-    A feed that modifies another one wraps it and delegates `blocks`.
+    A feed that modifies another one is a `FeedAround` it.
     """
 
     @property
@@ -35,6 +35,27 @@ class Feed(Protocol):
     def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
         """The padded blocks of one optimiser step, each for one forward pass."""
         ...
+
+
+class FeedAround:
+    """A feed that is another one, but for what a subclass defines."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    @property
+    def data(self) -> TrainingSet:
+        return self._feed.data
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._feed.steps_per_epoch
+
+    def steps(self, epoch: int) -> list[np.ndarray]:
+        return self._feed.steps(epoch)
+
+    def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
+        return self._feed.blocks(rows, device)
 
 
 class FeedPart(ABC):

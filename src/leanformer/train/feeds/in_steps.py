@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
-import torch
 
-from leanformer.train.feeds.batches import Batch, TrainingSet
-from leanformer.train.feeds.feed import Feed
+from leanformer.train.feeds.feed import Feed, FeedAround
 
 
-class InSteps:
+class InSteps(FeedAround):
     """The first `steps` steps of another feed's epochs, in `parts` of about equal size, which are the epochs here.
 
     A pass over the rows may begin and end within a part.
     """
 
     def __init__(self, feed: Feed, steps: int, parts: int) -> None:
-        self._feed, self._total, self._parts = feed, steps, parts
-
-    @property
-    def data(self) -> TrainingSet:
-        return self._feed.data
+        super().__init__(feed)
+        self._total, self._parts = steps, parts
 
     @property
     def steps_per_epoch(self) -> int:
@@ -36,6 +29,3 @@ class InSteps:
             for lap in range(first // size, -(-last // size))
             for rows in self._feed.steps(lap)[max(first - lap * size, 0) : last - lap * size]
         ]
-
-    def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
-        return self._feed.blocks(rows, device)

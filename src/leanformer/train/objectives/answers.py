@@ -48,8 +48,7 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.
         student, teacher: logits `[B, labels]`.
 
     Returns `[B]`. The factor T^2 keeps the gradient's magnitude independent of T. The loss is not divided by the number
-    of
-    classes.
+    of classes.
     """
     target = torch.softmax(teacher / temperature, dim=-1)
     return -(target * F.log_softmax(student / temperature, dim=-1)).sum(dim=-1) * temperature**2

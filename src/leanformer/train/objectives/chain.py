@@ -75,14 +75,12 @@ class TagChain(RowLoss):
         """The negative log-likelihood of the labels, divided by the row's number of words, `[B]`; 0 for an empty row.
 
         Per word, so that learning rates and loss weights chosen for cross-entropy suit this loss too. A word with an
-        unknown
-        tag may have any tag: the likelihood is the sum over all sequences that agree with the known tags.
+        unknown tag may have any tag: the likelihood is the sum over all sequences that agree with the known tags.
 
         Args:
             logits: `[B, S, labels]`. labels: `[B, S]`, as in `Batch`.
             continues: which rows are not a sentence's first window, `[B]`; their first word may have any tag, and
-                first-tag
-                scores are not trained on it. None: none.
+                first-tag scores are not trained on it. None: none.
         """
         scores, gold, real = asked_words(logits.float(), labels)
         if scores.shape[1] == 0:
