@@ -34,18 +34,18 @@ from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.jobs import WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import Answer, Ask
-from leanformer.serve.workers.worker import engines_of, open_models, score
+from leanformer.serve.workers.worker import engines_of, open_models, score, yield_to_others
 
 _LONGEST_PAUSE_SECONDS = 10.0
 _START_SECONDS = 300.0
 
 
-@ray.remote(num_cpus=1, scheduling_strategy="SPREAD")
 class Scorer:
     """The models in a process of their own, somewhere in the cluster."""
 
-    def __init__(self, folders: Sequence[str], tuning: bool) -> None:
+    def __init__(self, folders: Sequence[str], tuning: bool, nice: int) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
+        yield_to_others(nice)
         self._predictors, self._contents = open_models(folders, tuning=tuning)
 
     def hello(self) -> tuple[list[str], int, list[dict[str, Any]]]:
@@ -59,6 +59,9 @@ class Scorer:
             return score(self._predictors[model], Ask(0, model, exact, rows)), time.perf_counter() - start, None
         except Exception as error:  # whatever the engine raises is this pack's failure, not the worker's end
             return None, time.perf_counter() - start, f"{type(error).__name__}: {error}"[:500]
+
+
+SCORER_ACTOR: Any = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Scorer)
 
 
 @dataclass(eq=False)
@@ -99,6 +102,7 @@ class RayPool:
     say: Callable[..., None]
     changed: Callable[[], None]
     tuning: bool = True
+    nice: int = 0
     workers: list[RayWorker] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _ending: bool = False
@@ -137,7 +141,7 @@ class RayPool:
         self.spawn(self._replace())
 
     async def _start_one(self) -> None:
-        actor = Scorer.remote(list(self.folders), self.tuning)
+        actor = SCORER_ACTOR.remote(list(self.folders), self.tuning, self.nice)
         try:
             contents, pid, engines = await asyncio.wait_for(actor.hello.remote(), _START_SECONDS)
         except (ray.exceptions.RayError, TimeoutError) as error:

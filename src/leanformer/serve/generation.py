@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +23,15 @@ class WorkerGroup(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+class MakeWorkers(Protocol):
+    """Makes the workers of a generation, not yet started; for the arguments see `workers.pool.Workers`."""
+
+    def __call__(
+        self, *, folders: Sequence[str], contents: Sequence[str], count: int, stuck_seconds: float,
+        scheduler: Scheduler, say: Callable[..., None], changed: Callable[[], None], tuning: bool, nice: int,
+    ) -> WorkerGroup: ...  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

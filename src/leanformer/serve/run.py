@@ -8,13 +8,13 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import uvicorn
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.generation import WorkerGroup
+from leanformer.serve.generation import MakeWorkers
 from leanformer.serve.http.app import make_app
 from leanformer.serve.http.connection import connections_of
 from leanformer.serve.http.direct import Direct
@@ -30,10 +30,10 @@ _GRACE_SECONDS = 5.0
 _SEND_BUFFER_BYTES = 1 << 17
 
 
-_POOLS: dict[str, Callable[..., WorkerGroup]] = {"process": WorkerPool, "thread": ThreadPool}
+_POOLS: dict[str, MakeWorkers] = {"process": WorkerPool, "thread": ThreadPool}
 
 
-def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] | None = None) -> None:
+def run(settings: ServerSettings, make_pool: MakeWorkers | None = None) -> None:
     """Serve until SIGTERM or SIGINT, with the workers of `settings.isolation`, or those of `make_pool` (see `Service`).
 
     Raises `LeanformerError` if it cannot listen or load.
@@ -51,9 +51,7 @@ def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] | None =
             runner.run(_serve(settings, listener, log, make_pool or _POOLS[settings.isolation]))
 
 
-async def _serve(
-    settings: ServerSettings, listener: socket.socket, log: Log, make_pool: Callable[..., WorkerGroup]
-) -> None:
+async def _serve(settings: ServerSettings, listener: socket.socket, log: Log, make_pool: MakeWorkers) -> None:
     limits = settings.limits
     service = Service(settings, log, make_pool)
     config = uvicorn.Config(

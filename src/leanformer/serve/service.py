@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.generation import Answered, Begun, Generation, WorkerGroup, warm
+from leanformer.serve.generation import Answered, Begun, Generation, MakeWorkers, warm
 from leanformer.serve.http.inputs import Query, fit
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.logs import Log
@@ -35,7 +35,7 @@ class Service:
         make_pool: makes the workers of a generation; called like `WorkerPool`.
     """
 
-    def __init__(self, settings: ServerSettings, log: Log, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
+    def __init__(self, settings: ServerSettings, log: Log, make_pool: MakeWorkers = WorkerPool) -> None:
         self.settings, self.log, self.metrics = settings, log, Metrics()
         self._make_pool, self._readers = make_pool, Readers(settings.limits)
         self._generation: Generation | None = None
