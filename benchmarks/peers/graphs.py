@@ -21,9 +21,10 @@ from transformers import AutoModelForSequenceClassification
 
 from leanformer.artifact import Artifact
 from leanformer.batching import pad
+from leanformer.machine import instruction_sets
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.models.store import read_model, write_tokenizer_config
-from leanformer.runtime.engines.openvino_engine import import_openvino
+from leanformer.runtime.engines.openvino_engine import import_openvino, saturates
 
 
 def write_stock(teacher: Artifact, folder: Path) -> None:
@@ -69,12 +70,16 @@ def fuse(traced: Path, graph: Path, heads: int, hidden: int) -> None:
 
 
 def onnxruntime_int8(source: Path, graph: Path, *, per_channel: bool = False) -> None:
-    """`quantize_dynamic` with its defaults; of fused operators it does not know the type, so that is told."""
+    """`quantize_dynamic` with its defaults; of fused operators it does not know the type, so that is told.
+
+    Where products of 8 bits can overflow, its guide ("Quantize ONNX models") has weights in 7 bits: `reduce_range`.
+    """
     logging.disable(logging.WARNING)
     try:
         quantize_dynamic(
-            source, graph, per_channel=per_channel, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT}
-        )
+            source, graph, per_channel=per_channel, reduce_range=saturates(instruction_sets()),
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )  # fmt: skip
     finally:
         logging.disable(logging.NOTSET)
 
