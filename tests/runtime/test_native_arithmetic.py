@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from leanformer.runtime.native.compiler import find_compiler
+from leanformer.runtime.native.levels import LEVELS
 from leanformer.runtime.native.sources import FOLDER
-from tests.making.native import needs_compiler
+from tests.making.native import needs_compiler, usable_levels
 
 pytestmark = needs_compiler
+Multiply = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 SOURCE = """
 #include "linear.h"
@@ -30,14 +34,17 @@ extern "C" void normalised(float* x, const float* added, const float* weight, co
 """
 
 
+def compiled(source: str, folder: Path, flags: Sequence[str] = ()) -> ctypes.CDLL:
+    (folder / "part.cpp").write_text(source)
+    command = [*find_compiler(), "-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", *flags, "-I", str(FOLDER)]
+    subprocess.run([*command, str(folder / "part.cpp"), "-o", str(folder / "part.so")], check=True, timeout=120)
+    return ctypes.CDLL(str(folder / "part.so"))
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Two functions of the engine's headers, compiled for the least instruction set."""
-    folder = tmp_path_factory.mktemp("arithmetic")
-    (folder / "part.cpp").write_text(SOURCE)
-    command = [*find_compiler(), "-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", "-I", str(FOLDER)]
-    subprocess.run([*command, str(folder / "part.cpp"), "-o", str(folder / "part.so")], check=True, timeout=120)
-    return ctypes.CDLL(str(folder / "part.so"))
+    return compiled(SOURCE, tmp_path_factory.mktemp("arithmetic"))
 
 
 def quantised(engine: ctypes.CDLL, row: np.ndarray) -> tuple[np.ndarray, float, int]:
@@ -99,3 +106,56 @@ def test_a_norm_is_that_of_its_formula(engine: ctypes.CDLL):
 def test_a_row_without_variance_is_its_bias(engine: ctypes.CDLL):
     """Without the epsilon it would be nought divided by nought."""
     assert normalised(engine, np.full(16, 3.0), None, 16, 1e-12).tolist() == [0.5] * 16
+
+
+PRODUCTS = """
+#include "arrays.h"
+extern "C" void multiplied(const int8_t* weights, int in, int out, const uint8_t* bytes, int count, float* result) {
+    auto panels = block<int8_t>(size_t(in) * out + READ_AHEAD);
+    const auto scale = block<float>(out), bias = block<float>(out);
+    for (int c = 0; c < out; c++) scale[c] = 1;
+    const void* given[] = {weights, scale.get(), bias.get()};
+    const Linear map = Arrays{given, panels}.linear(in, out);
+    Rows rows{block<uint8_t>(size_t(count) * in), block<float>(count), block<int32_t>(count)};
+    for (int i = 0; i < count * in; i++) rows.values[i] = uint8_t(bytes[i] + LOWEST);
+    for (int r = 0; r < count; r++) rows.scale[r] = 1, rows.zero[r] = LOWEST;
+    multiply(map, rows, count, result);
+}
+"""
+
+
+@pytest.fixture(scope="module", params=usable_levels() or ["generic"])
+def multiply(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Multiply:
+    """Rows of bytes from 0 times weights, compiled for an instruction set of this CPU."""
+    part = compiled(PRODUCTS, tmp_path_factory.mktemp("products"), LEVELS[request.param])
+
+    def call(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        result = np.zeros((len(rows), weights.shape[1]), np.float32)
+        arrays = np.ascontiguousarray(weights, np.int8), np.ascontiguousarray(rows, np.uint8), result
+        weight, given, out = (each.ctypes.data_as(ctypes.c_void_p) for each in arrays)
+        part.multiplied(weight, *weights.shape, given, len(rows), out)
+        return result
+
+    return call
+
+
+@pytest.mark.parametrize("out", [16, 48, 64, 80, 160])
+@pytest.mark.parametrize("most", [64, 127])
+def test_products_are_exact(multiply: Multiply, out: int, most: int):
+    """Also where two products are more than 16 bits hold; weights up to 64 never are."""
+    generator = np.random.default_rng(out)
+    for rows in (1, 5, 13):
+        values, weights = generator.integers(0, 256, (rows, 96)), generator.integers(-most, most + 1, (96, out))
+        np.testing.assert_array_equal(multiply(values, weights), values @ weights)
+
+
+@pytest.mark.parametrize("first", range(4))
+@pytest.mark.parametrize("second", range(4))
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_two_large_weights_of_one_sign_stay_exact(multiply: Multiply, first: int, second: int, sign: int):
+    """Wherever they stand in a quad, in a single column of many, and just within what 16 bits hold or beyond."""
+    for size in (64, 65, 127):
+        weights = np.random.default_rng(0).integers(-3, 4, (32, 32))
+        weights[8 + first, 21] = weights[8 + second, 21] = sign * size
+        values = np.full((7, 32), 255)
+        np.testing.assert_array_equal(multiply(values, weights), values @ weights)

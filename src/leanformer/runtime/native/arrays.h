@@ -37,14 +37,15 @@ struct Arrays {
         map.total = block<int32_t>(out);
         map.weights = weights.get() + filled;
         filled += size_t(in) * out;
+        const int groups = (out + GROUP - 1) / GROUP;
+        if constexpr (ORDERED) map.order = block<int32_t>(size_t(groups) * (in / 4 + 1));
+        for (int column = 0; column < out; column += COLUMNS)
+            lay<ORDERED>(values + column, in, out, std::min(COLUMNS, out - column),
+                         map.weights + size_t(column) * in,
+                         map.order.get() + (ORDERED ? size_t(column / GROUP) * (in / 4 + 1) : 0));
         for (int column = 0; column < out; column++) {
-            const int panel = column / COLUMNS * COLUMNS, width = std::min(COLUMNS, out - panel);
             int32_t total = 0;
-            for (int k = 0; k < in; k++) {
-                const int8_t value = values[size_t(k) * out + column];
-                map.weights[size_t(panel) * in + size_t(k / 4) * width * 4 + (column - panel) * 4 + k % 4] = value;
-                total += value;
-            }
+            for (int k = 0; k < in; k++) total += values[size_t(k) * out + column];
             map.total[column] = total;
         }
         return map;

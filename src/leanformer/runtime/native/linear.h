@@ -13,6 +13,7 @@ namespace {
 struct Linear {
     int in = 0, out = 0;
     int8_t* weights = nullptr;  // panels, see tiles.h; they live in the model's one block
+    Block<int32_t> order;       // of each GROUP of columns, a number and in / 4 quads, if panels are ORDERED
     Block<int32_t> total;       // of each column
     Block<float> scale, bias;
 };
@@ -66,15 +67,15 @@ inline Floats activated(Floats x) {
 
 // The sums of a tile of `rows` rows and `vectors` times 16 columns.
 template <int V>
-void sums_of(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* sums, const int8_t* ahead,
-             int rows) {
+void sums_of(const uint8_t* a, size_t stride, const int8_t* w, const int32_t* order, int quads, int32_t* sums,
+             const int8_t* ahead, int rows) {
     switch (rows) {
-        case 1: return tile<1, V>(a, stride, w, quads, sums, ahead);
-        case 2: return tile<2, V>(a, stride, w, quads, sums, ahead);
-        case 3: return tile<3, V>(a, stride, w, quads, sums, ahead);
-        case 4: return tile<4, V>(a, stride, w, quads, sums, ahead);
-        case 5: return tile<std::min(5, ROWS), V>(a, stride, w, quads, sums, ahead);
-        default: return tile<std::min(6, ROWS), V>(a, stride, w, quads, sums, ahead);
+        case 1: return tile<1, V>(a, stride, w, order, quads, sums, ahead);
+        case 2: return tile<2, V>(a, stride, w, order, quads, sums, ahead);
+        case 3: return tile<3, V>(a, stride, w, order, quads, sums, ahead);
+        case 4: return tile<4, V>(a, stride, w, order, quads, sums, ahead);
+        case 5: return tile<std::min(5, ROWS), V>(a, stride, w, order, quads, sums, ahead);
+        default: return tile<std::min(6, ROWS), V>(a, stride, w, order, quads, sums, ahead);
     }
 }
 
@@ -113,6 +114,8 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
         alignas(64) int32_t sums[ROWS * COLUMNS];
         const int column = p * COLUMNS, width = std::min(COLUMNS, map.out - column);
         const int8_t* panel = map.weights + size_t(column) * map.in;
+        const int quads = map.in / 4;
+        const int32_t* order = ORDERED ? map.order.get() + size_t(column / GROUP) * (quads + 1) : nullptr;
         // The panel after this one, or whatever map comes next: they stand in the order in which they are used.
         const int8_t* ahead = panel + size_t(width) * map.in;
         for (int t = 0, row = 0; t < tiles; t++, ahead = nullptr) {
@@ -120,10 +123,10 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
             const int height = rows / tiles + (t < rows % tiles);
             const uint8_t* from = a.values.get() + size_t(row) * map.in;
             switch (width / 16) {
-                case 1: sums_of<1>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
-                case 2: sums_of<2>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
-                case 3: sums_of<3>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
-                default: sums_of<4>(from, map.in, panel, map.in / 4, sums, ahead, height);
+                case 1: sums_of<1>(from, map.in, panel, order, quads, sums, ahead, height); break;
+                case 2: sums_of<2>(from, map.in, panel, order, quads, sums, ahead, height); break;
+                case 3: sums_of<3>(from, map.in, panel, order, quads, sums, ahead, height); break;
+                default: sums_of<4>(from, map.in, panel, order, quads, sums, ahead, height);
             }
             FINISH[function](map, column, width, sums, a.scale.get() + row, a.zero.get() + row, height,
                              out + size_t(row) * map.out);
