@@ -45,7 +45,7 @@ inline void write_products(const float* rows, size_t row_stride, const float* ve
 template <int R>
 inline void write_all(const float* rows, size_t row_stride, const float* vectors, size_t stride, int count, int width,
                       const float* factors, float* out, size_t out_stride) {
-    constexpr int V = LANES == 16 ? 2 : 1;
+    constexpr int V = LANES >= 8 ? 2 : 1;
     int at = 0;
     for (; at + V * LANES <= width; at += V * LANES)
         write_products<R, V>(rows, row_stride, vectors + at, stride, count, factors, out + at, out_stride);
@@ -126,7 +126,7 @@ inline void rotate(float* x, size_t stride, int rows, int half, const float* cos
 // `bias` is that of a query and a key of the same position, or null; `window` see LayerShape.
 void attend_head(const Attention& a, int at, int head, const float* bias, int window, float* transposed,
                  float* scores) {
-    constexpr int AT_ONCE = 8;
+    constexpr int AT_ONCE = LANES == 8 ? 6 : 8;  // with two vectors of columns, as many sums as there are registers for
     const int padded = (a.tokens + 15) / 16 * 16, blocks = (a.queries + AT_ONCE - 1) / AT_ONCE;
     for (int j = 0; j < padded; j += LANES)
         for (int d = 0; d < head; d += LANES)
