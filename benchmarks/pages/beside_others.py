@@ -13,12 +13,16 @@ CHOSEN = (
     "Each peer runs in the fastest of the ways that its guide names (sessions, streams, threads, batches; chosen on "
     "training texts, as our engine is)."
 )
+KINDS_TOLD = {
+    "fp32": "fp32", "int16": "16 bits", "int8_signed": "8 bits with the sign step", "int8": "8 bits without it",
+    "fp32_512": "fp32 in 512 bits", "vnni": "8-bit dot products", "vnni_512": "8-bit dot products in 512 bits",
+}  # fmt: skip
 FRESH = "Before each turn, our word cache forgets all words and reads training texts."
 
 
-def _read(results: Path) -> tuple[list[Row], dict[str, Any]]:
+def _read(results: Path, name: str = "runtime") -> tuple[list[Row], dict[str, Any]]:
     return tuple(
-        json.loads((results / f"{name}.json").read_text(encoding="utf-8")) for name in ("runtime", "runtime_details")
+        json.loads((results / f"{each}.json").read_text(encoding="utf-8")) for each in (name, f"{name}_details")
     )  # type: ignore[return-value]
 
 
@@ -39,6 +43,29 @@ def runtime(results: Path) -> str:
             "",
             *(["The ways of each peer, timed on training texts:", "", *ways_table(ways), ""] if ways else []),
             "![Texts per second of each way to run the same model](../benchmarks/results/runtime.svg)",
+        ]
+    )
+
+
+def runtime_avx2(results: Path) -> str:
+    """The same on a CPU without instructions for products of 8 bits, and what its cores multiply at best."""
+    rows, details = _read(results, "runtime_avx2")
+    peaks = json.loads((results / "peaks.json").read_text(encoding="utf-8"))
+    machine, rates = details["machine"], peaks["products_per_second"]
+    told = ", ".join(
+        f"{KINDS_TOLD[kind]} {rate / 1e9:.0f} ({peaks['of_all_cores'][kind] / 1e9:.0f})" for kind, rate in rates.items()
+    )
+    return "\n".join(
+        [
+            "MiniLM-L6 with a head of random weights, as fast as a trained one (`python -m benchmarks.runtime.run",
+            "--encoder FOLDER --output benchmarks/results/runtime_avx2.json`): texts per second on",
+            f"{machine['threads']} threads ({machine['cpu']}, {', '.join(machine['instruction_sets'])}), as above; ONNX",
+            "Runtime has weights in 7 bits here, as its guide says for such CPUs.",
+            *_how(rows),
+            "Thousand million products a second of one core at best, and in brackets of all at once (`python -m",
+            f"benchmarks.runtime.peaks`): {told}.",
+            "",
+            *table(rows, machine["threads"]),
         ]
     )
 
