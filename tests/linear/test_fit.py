@@ -219,10 +219,11 @@ def test_without_scikit_learn_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch
 
 def test_probabilities_weigh_the_labels():
     """Each text has two labels, and the more probable one wins."""
-    texts = np.repeat(np.eye(3), 10, axis=0)
-    shares = np.repeat([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0], [0.0, 0.0, 1.0]], 10, axis=0)
-    weights = _soft_label(texts, shares, 3, 1.0, 13)
-    assert (np.eye(3) @ weights).argmax(axis=1).tolist() == [0, 1, 2]
+    first = np.array([0.6, 0.3, 0.7, 0.2, 0.4, 0.8, 0.35, 0.65, 0.25, 0.75])
+    texts = np.repeat(np.eye(11), 10, axis=0)
+    shares = np.vstack([np.stack([first, 1 - first, np.zeros(10)], axis=1), [[0.0, 0.0, 1.0]]])
+    weights = _soft_label(texts, np.repeat(shares, 10, axis=0), 3, 1.0, 13)
+    assert (np.eye(11) @ weights).argmax(axis=1).tolist() == [*(first < 0.5), 2]
 
 
 def test_the_teachers_labels_are_learnt_and_not_those_of_train():
