@@ -20,9 +20,9 @@ KINDS_TOLD = {
 FRESH = "Before each turn, our word cache forgets all words and reads training texts."
 
 
-def _read(results: Path, name: str = "runtime") -> tuple[list[Row], dict[str, Any]]:
+def _read(results: Path) -> tuple[list[Row], dict[str, Any]]:
     return tuple(
-        json.loads((results / f"{each}.json").read_text(encoding="utf-8")) for each in (name, f"{name}_details")
+        json.loads((results / f"{name}.json").read_text(encoding="utf-8")) for name in ("runtime", "runtime_details")
     )  # type: ignore[return-value]
 
 
@@ -47,25 +47,21 @@ def runtime(results: Path) -> str:
     )
 
 
-def runtime_avx2(results: Path) -> str:
-    """The same on a CPU without instructions for products of 8 bits, and what its cores multiply at best."""
-    rows, details = _read(results, "runtime_avx2")
-    peaks = json.loads((results / "peaks.json").read_text(encoding="utf-8"))
-    machine, rates = details["machine"], peaks["products_per_second"]
-    told = ", ".join(
-        f"{KINDS_TOLD[kind]} {rate / 1e9:.0f} ({peaks['of_all_cores'][kind] / 1e9:.0f})" for kind, rate in rates.items()
-    )
+def peaks(results: Path) -> str:
+    """What a core multiplies at best, by kind of instruction."""
+    found = json.loads((results / "peaks.json").read_text(encoding="utf-8"))
+    machine, rates = found["machine"], found["products_per_second"]
     return "\n".join(
         [
-            "MiniLM-L6 with a head of random weights, as fast as a trained one (`python -m benchmarks.runtime.run",
-            "--encoder FOLDER --output benchmarks/results/runtime_avx2.json`): texts per second on",
-            f"{machine['threads']} threads ({machine['cpu']}, {', '.join(machine['instruction_sets'])}), as above; ONNX",
-            "Runtime has weights in 7 bits here, as its guide says for such CPUs.",
-            *_how(rows),
-            "Thousand million products a second of one core at best, and in brackets of all at once (`python -m",
-            f"benchmarks.runtime.peaks`): {told}.",
+            f"Thousand million products a second ({machine['cpu']}, {', '.join(machine['instruction_sets'])};",
+            "`python -m benchmarks.runtime.peaks`):",
             "",
-            *table(rows, machine["threads"]),
+            f"| | one core | {machine['threads']} cores at once |",
+            "|---|---|---|",
+            *(
+                f"| {KINDS_TOLD[kind]} | {rate / 1e9:.0f} | {found['of_all_cores'][kind] / 1e9:.0f} |"
+                for kind, rate in rates.items()
+            ),
         ]
     )
 

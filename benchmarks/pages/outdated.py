@@ -33,7 +33,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "students": (("sst2/students.json",), ("training",)),
     "base size": (("base/report.json",), _LADDERS),
     "runtime": (("runtime.json",), ("engine", "peers")),
-    "runtime avx2": (("runtime_avx2.json", "peaks.json"), ("engine", "peers")),
+    "peaks": (("peaks.json",), ()),
     "tokenizing": (("tokenizing.json",), ("engine",)),
     "workers": (("workers.json",), ("engine",)),
     "search": (("search/*.json",), (*_LADDERS, "search", "cascade")),

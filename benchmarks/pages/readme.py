@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.ladders.floors import linear_floor
-from benchmarks.pages.beside_others import compared, runtime, runtime_avx2, tokenizing
+from benchmarks.pages.beside_others import compared, peaks, runtime, tokenizing
 from benchmarks.pages.clients import clients
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
@@ -267,7 +267,7 @@ PAGES = {
         "students": students,
         "base size": base_size,
         "runtime": lambda: runtime(RESULTS),
-        "runtime avx2": lambda: runtime_avx2(RESULTS),
+        "peaks": lambda: peaks(RESULTS),
         "tokenizing": lambda: tokenizing(RESULTS),
         "search": lambda: searched(RESULTS),
         "reliability": lambda: reliability(RESULTS),
