@@ -3,8 +3,9 @@
     python -m benchmarks.runtime.peaks [--rounds 40]
 
 Products a second (a multiply-add is one) of fp32, 16-bit and 8-bit instructions with operands in registers, the best of
-the rounds: of one core, and of all at once, which is less than so many times one where they share what multiplies. In 8 bits on AVX2 with the step that moves the sign from one operand to the other, which products of two
-signed bytes need, and without; with dot products (VNNI) where the CPU has them. AMX is not measured. x86-64 alone.
+the rounds: of one core, and of all at once, which is less than so many times one where they share what multiplies. In
+8 bits on AVX2 with the step that moves the sign from one operand to the other, which products of two signed bytes need,
+and without; with dot products (VNNI) where the CPU has them. AMX is not measured. x86-64 alone.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def main() -> None:
     if not rates:
         sys.exit("there is no x86-64 CPU with AVX2 here, and the loops are written for no other")
     for kind, rate in rates.items():
-        print(f"{kind:12} {rate / 1e9:7.1f} thousand million products a second, {together[kind] / 1e9:.1f} on {cores} cores")
+        told = f"{rate / 1e9:7.1f} thousand million products a second, {together[kind] / 1e9:.1f} on {cores} cores"
+        print(f"{kind:12} {told}")
     result = {"products_per_second": rates, "of_all_cores": together, "rounds": arguments.rounds}
     write_json(arguments.output, result | provenance(cores, begun))
 

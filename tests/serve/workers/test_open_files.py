@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,4 +85,8 @@ def test_where_it_may_not_those_beyond_it_are_told(tiny_onnx_artifact: Path, tex
         limited = server.event("connections_limited")
         assert limited["wanted"] == 1024 and limited["connections"] == 102
         assert answered(server, texts, 102) == {"200"}
-        assert answered(server, texts, 180) == {"200", "503"}
+        # The connections of the load before may still be closing.
+        until = time.monotonic() + 60
+        while (found := answered(server, texts, 180)) == {"503"} and time.monotonic() < until:
+            pass
+        assert found == {"200", "503"}
